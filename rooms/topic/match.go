@@ -68,6 +68,9 @@ func Overlaps(a, b Filter) bool {
 			return false
 		}
 		if !amore || !bmore {
+			if length == 0 && (al == "" || bl == "") {
+				return false // + and /# share the empty name alone, which is none
+			}
 			ends := amore == bmore || amore && arest == "#" || bmore && brest == "#"
 			return ends && length <= MaxBytes
 		}
