@@ -1,5 +1,7 @@
 package packet
 
+import "fmt"
+
 // Codec is a parser in the words of Socket.IO: how packets stand in Engine.IO
 // messages. Server and clients must use the same one. Its methods may be called
 // by many goroutines at once.
@@ -29,7 +31,17 @@ var _ Codec = JSON{}
 
 // Append implements Codec with AppendText, and checks the namespace and the
 // event's name.
-func (JSON) Append(dst []byte, p *Packet) ([]byte, error) { panic("todo") }
+func (JSON) Append(dst []byte, p *Packet) ([]byte, error) {
+	if p.Namespace != "" && p.Namespace != "/" {
+		if err := CheckNamespace(p.Namespace); err != nil {
+			return dst, err
+		}
+	}
+	if p.Type == Event && Reserved(p.Event) {
+		return dst, fmt.Errorf("%w %q", ErrReserved, p.Event)
+	}
+	return AppendText(dst, p), nil
+}
 
 // Binary implements Codec: false.
 func (JSON) Binary() bool { return false }

@@ -1,6 +1,10 @@
 package packet
 
-import "siomq/rooms"
+import (
+	"strings"
+
+	"siomq/rooms"
+)
 
 // Type is the type of a packet, section "Packet types" of the protocol.
 type Type uint8
@@ -68,4 +72,7 @@ func Reserved(name string) bool {
 // CutQuery splits the query string off a namespace: "/admin?token=1" is "/admin"
 // and "token=1". Only protocol revision 4 (Socket.IO 2.x clients) sends one; in
 // revision 5 the question mark is a part of the name.
-func CutQuery(namespace string) (name, query string) { panic("todo") }
+func CutQuery(namespace string) (name, query string) {
+	name, query, _ = strings.Cut(namespace, "?")
+	return name, query
+}
