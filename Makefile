@@ -1,0 +1,75 @@
+# `make help` lists what there is. Go and Node are all that most of it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+NODE_MODULES := node_modules/.package-lock.json
+NODE_TEST := node --test --test-reporter=spec --test-concurrency=1
+LINT := go tool -modfile=tools/go.mod golangci-lint
+FUZZTIME ?= 5s
+BENCH ?= .
+ARGS ?=
+
+# The race detector needs a C compiler. Without one the tests run without it.
+RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
+
+.PHONY: help all run build pages test test-go test-js race e2e fuzz bench lint fmt cross clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+all: fmt lint build test ## format, lint, build and test
+
+run: pages ## start the demo with the embedded broker (ARGS="-h" lists its flags)
+	go run ./demo $(ARGS)
+
+build: pages ## build the demo to bin/
+	go build -o bin/ ./demo
+
+pages: $(NODE_MODULES) # the browser libraries that the build embeds
+	node demo/vendor.mjs
+
+$(NODE_MODULES): package.json package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+test: test-go test-js ## every test that needs no browser and no other program
+
+test-go: pages
+	go test $(RACE) ./...
+
+test-js: pages # the official JavaScript clients against the test server
+	$(NODE_TEST) e2e/js/*.test.mjs
+
+race: pages ## the Go tests with the race detector, three times over
+	go test -race -count=3 ./...
+
+e2e: pages ## Chromium, Mosquitto and paho against the demo and the test server
+	$(NODE_TEST) e2e/real/*.test.mjs
+
+fuzz: ## each fuzz target for FUZZTIME (5s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -r -n1 dirname | sort -u | while read -r dir; do \
+	  grep -hoE '^func Fuzz[A-Za-z0-9_]*' "$$dir"/*_test.go | cut -d' ' -f2 | while read -r target; do \
+	    echo "$$dir $$target"; \
+	    go test -run='^$$' -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) "$$dir"; \
+	  done; \
+	done
+
+bench: ## the Go benchmarks (BENCH=regexp)
+	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
+
+lint: pages cross ## golangci-lint, the other systems, the scripts
+	$(LINT) run ./...
+	@git ls-files '*.mjs' '*.js' | xargs -r -n1 node --check
+
+cross: # what other systems do not have is found by compiling for them
+	GOOS=windows GOARCH=amd64 go vet ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=linux GOARCH=386 CGO_ENABLED=0 go vet ./...
+
+fmt: ## format the Go code
+	$(LINT) fmt ./...
+
+clean: ## remove what was built
+	rm -rf bin node_modules
+	find demo/web/vendor -type f ! -name .gitignore ! -name README.txt -delete
