@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,4 +103,97 @@ type Cookie struct {
 	SameSite http.SameSite
 	// VisibleToScripts drops the HttpOnly attribute.
 	VisibleToScripts bool
+}
+
+// withDefaults returns a checked copy of o with every default filled in.
+func (o *Options) withDefaults() (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	for _, d := range []struct {
+		name     string
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{"PingInterval", &c.PingInterval, 25 * time.Second},
+		{"PingTimeout", &c.PingTimeout, 20 * time.Second},
+		{"UpgradeTimeout", &c.UpgradeTimeout, 10 * time.Second},
+		{"CloseTimeout", &c.CloseTimeout, 30 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.fallback
+		}
+		// Clients are told the times in milliseconds.
+		if *d.value < time.Millisecond {
+			return c, fmt.Errorf("engine: option %s: %v is less than a millisecond", d.name, *d.value)
+		}
+	}
+	for _, n := range []struct {
+		name     string
+		value    *int
+		fallback int
+	}{
+		{"MaxPayload", &c.MaxPayload, 1_000_000},
+		{"MaxQueue", &c.MaxQueue, 16 << 20},
+	} {
+		if *n.value == 0 {
+			*n.value = n.fallback
+		}
+		if *n.value < 0 {
+			return c, fmt.Errorf("engine: option %s: %d is negative", n.name, *n.value)
+		}
+	}
+	if len(c.Transports) == 0 {
+		c.Transports = []string{Polling, WebSocket}
+	}
+	c.Transports = slices.Clone(c.Transports)
+	for _, t := range c.Transports {
+		if t != Polling && t != WebSocket {
+			return c, fmt.Errorf("engine: option Transports: unknown transport %q", t)
+		}
+	}
+	if c.NewID == nil {
+		c.NewID = newID
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	c.Cookie = c.Cookie.withDefaults()
+	c.CORS = c.CORS.withDefaults()
+	return c, nil
+}
+
+func (c *Cookie) withDefaults() *Cookie {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	if d.Name == "" {
+		d.Name = "io"
+	}
+	if d.Path == "" {
+		d.Path = "/"
+	}
+	if d.SameSite == 0 {
+		d.SameSite = http.SameSiteLaxMode
+	}
+	return &d
+}
+
+// header returns the value of the Set-Cookie header for a session.
+func (c *Cookie) header(id string) string {
+	hc := http.Cookie{
+		Name: c.Name, Value: id, Path: c.Path, Domain: c.Domain,
+		MaxAge: int(c.MaxAge / time.Second), Secure: c.Secure,
+		HttpOnly: !c.VisibleToScripts, SameSite: c.SameSite,
+	}
+	return hc.String()
+}
+
+// newID makes an id of 120 random bits.
+func newID(*http.Request) (string, error) {
+	var b [15]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return base64.RawURLEncoding.EncodeToString(b[:]), nil
 }
