@@ -5,7 +5,8 @@
 //
 // Use [Encode] to make arguments of Go values, [Decode] and [Bind] to get Go
 // values out of them, [All] and [At] to take them apart, and [Scan] or
-// [ScanArray] to check JSON that came from outside. All functions are pure and
+// [ScanArray] to check JSON that came from outside. [AppendMsgpack] and
+// [ReadMsgpack] are the other form in which arguments travel. All functions are pure and
 // may be called by many goroutines at once.
 //
 // # Binary data

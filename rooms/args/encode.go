@@ -280,16 +280,18 @@ func (e *encoder) key(i int, name string) {
 // AppendString appends s to dst as a JSON string. Invalid UTF-8 is replaced by
 // U+FFFD, as encoding/json does it; nothing else than JSON requires is escaped.
 func AppendString(dst []byte, s string) []byte {
-	// A view of s, for plainEnd, which only reads.
-	data := unsafe.Slice(unsafe.StringData(s), len(s))
+	return appendString(dst, unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads
+}
+
+func appendString(dst, data []byte) []byte {
 	dst = append(dst, '"')
-	done := 0 // s[:done] is in dst
+	done := 0 // data[:done] is in dst
 	for i := 0; ; {
 		if i = plainEnd(data, i); i >= len(data) {
 			break
 		}
 		if c := data[i]; c < utf8.RuneSelf {
-			dst = append(dst, s[done:i]...)
+			dst = append(dst, data[done:i]...)
 			dst = appendEscape(dst, c)
 			i++
 			done = i
@@ -297,13 +299,13 @@ func AppendString(dst []byte, s string) []byte {
 		}
 		r, size := utf8.DecodeRune(data[i:])
 		if r == utf8.RuneError && size == 1 {
-			dst = append(dst, s[done:i]...)
+			dst = append(dst, data[done:i]...)
 			dst = append(dst, "\uFFFD"...)
 			done = i + 1
 		}
 		i += size
 	}
-	dst = append(dst, s[done:]...)
+	dst = append(dst, data[done:]...)
 	return append(dst, '"')
 }
 

@@ -15,4 +15,8 @@ var (
 	ErrPlaceholder = errors.New("illegal placeholder")
 	// ErrType: a Go value has no form in JSON, such as a func or a chan.
 	ErrType = errors.New("unsupported type")
+	// ErrMsgpack: the data is not msgpack, or has no form in JSON.
+	ErrMsgpack = errors.New("invalid msgpack")
+	// ErrTooManyAttachments: over MaxAttachments.
+	ErrTooManyAttachments = errors.New("too many attachments")
 )

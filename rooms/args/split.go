@@ -11,7 +11,7 @@ import (
 // with a. Placeholders in it count into a.Attachments.
 func All(a rooms.Args) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
-		for i, n := 0, 0; n < a.N && i < len(a.Raw); n++ {
+		for i, n := skipSpace(a.Raw, 0), 0; n < a.N && i < len(a.Raw); n++ {
 			end := skipValue(a.Raw, i)
 			if !yield(n, bytes.TrimRight(a.Raw[i:end:end], " \t\r\n")) {
 				return
@@ -37,10 +37,10 @@ func Slice(a rooms.Args, i, j int) rooms.Args {
 	if i == 0 && j == a.N {
 		return a
 	}
-	start, pos := 0, 0
+	start, pos := 0, skipSpace(a.Raw, 0)
 	for n := range j {
 		if n > 0 {
-			pos = skipSpace(a.Raw, pos+1)
+			pos = skipSpace(a.Raw, min(pos+1, len(a.Raw)))
 		}
 		if n == i {
 			start = pos

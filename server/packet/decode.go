@@ -37,7 +37,7 @@ func (l Limits) withDefaults() Limits {
 		value *int
 		or    int
 	}{
-		{&l.MaxAttachments, 1000},
+		{&l.MaxAttachments, args.MaxAttachments},
 		{&l.MaxPacket, 16 << 20},
 		{&l.MaxNamespace, 1024},
 		{&l.MaxEvent, 4096},
@@ -53,7 +53,8 @@ func (l Limits) withDefaults() Limits {
 // Decoder puts together the packets of one connection from its Engine.IO
 // messages. It is not safe for concurrent use; NewDecoder makes one.
 type Decoder struct {
-	limits *Limits
+	limits    Limits
+	namespace string // of the last packet that had one: the next one is likely the same
 
 	// Of a packet that lacks attachments.
 	pending *Packet
@@ -63,8 +64,7 @@ type Decoder struct {
 
 // NewDecoder returns a decoder with limits.
 func NewDecoder(limits Limits) *Decoder {
-	limits = limits.withDefaults()
-	return &Decoder{limits: &limits}
+	return &Decoder{limits: limits.withDefaults()}
 }
 
 // Add takes the next message. It returns a packet when one is complete, and nil
@@ -154,7 +154,10 @@ func (d *Decoder) decodeText(data []byte) (*Packet, int, error) {
 		return nil, 0, fmt.Errorf("%s %q: %w", h.Type, cut(data), err)
 	}
 	if len(h.Namespace) > 1 {
-		p.Namespace = string(h.Namespace)
+		if string(h.Namespace) != d.namespace {
+			d.namespace = string(h.Namespace)
+		}
+		p.Namespace = d.namespace
 	}
 	return p, h.Attachments, nil
 }
@@ -168,11 +171,11 @@ func (d *Decoder) header(data []byte) (h header, payload []byte, err error) {
 	rest := data[1:]
 	if h.Type == BinaryEvent || h.Type == BinaryAck {
 		n, digits := decimal(rest)
-		if digits == 0 || digits == len(rest) || rest[digits] != '-' || n == 0 {
-			return h, nil, fmt.Errorf("%w: %q", ErrAttachments, cut(data))
-		}
 		if digits < 0 || n > uint64(d.limits.MaxAttachments) {
 			return h, nil, limitError(ErrTooManyAttachments, data)
+		}
+		if n == 0 || digits == len(rest) || rest[digits] != '-' {
+			return h, nil, fmt.Errorf("%w: %q", ErrAttachments, cut(data))
 		}
 		h.Attachments = int(n)
 		rest = rest[digits+1:]
