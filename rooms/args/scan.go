@@ -59,7 +59,10 @@ func ScanArray(data []byte, r Rules) (rooms.Args, error) {
 	if i == len(data) || data[i] != ']' {
 		return rooms.Args{}, s.fail(ErrSyntax, i)
 	}
-	return a, s.end(i + 1)
+	if err := s.end(i + 1); err != nil {
+		return rooms.Args{}, err
+	}
+	return a, nil
 }
 
 // values checks values with commas between them, from start on, and returns
@@ -406,7 +409,7 @@ func plainEnd(data []byte, i int) int {
 		quote, slash := w^(ones*'"'), w^(ones*'\\')
 		// A byte's high bit is set if it was below the subtrahend, or beyond
 		// ASCII. Borrows can only mark bytes behind one that is marked rightly.
-		if (w-ones*0x20|quote-ones|slash-ones|w)&highs != 0 {
+		if ((w-ones*0x20)|(quote-ones)|(slash-ones)|w)&highs != 0 {
 			break
 		}
 	}
