@@ -1,0 +1,46 @@
+// Package adapter is the seam between a server and what carries its messages
+// beyond the server itself.
+//
+// A server opens an [Adapter] for each of its namespaces and broadcasts through
+// it. [Memory] stays within the process. [MQTT] also publishes in the topic
+// namespace of docs/TOPICS.md, and hands what MQTT clients publish there to the
+// namespace.
+package adapter
+
+import "siomq/rooms"
+
+// Local is a namespace of this server, as an adapter sees it. Its methods may be
+// called by many goroutines at once.
+type Local interface {
+	// Namespace returns the name, "/" or "/chat".
+	Namespace() string
+	// Deliver puts m into the queue of every socket here that it is for. It does
+	// not wait for a client.
+	Deliver(m *rooms.Message) error
+	// Receive takes what an MQTT client published into the namespace. An error means
+	// that the namespace refused it. It may block that client, and nobody else.
+	Receive(m *rooms.Message) error
+	// HasSocket reports whether a socket with this id is connected here.
+	HasSocket(id rooms.SocketID) bool
+}
+
+// Adapter carries the messages of one namespace.
+type Adapter interface {
+	// Broadcast delivers m to its targets: first to the local sockets, then beyond.
+	// An error of the second does not undo the first. Messages of one goroutine
+	// keep their order.
+	Broadcast(m *rooms.Message) error
+	// Close ends the adapter; the namespace is gone.
+	Close()
+}
+
+// Constructor opens the adapter of a namespace.
+type Constructor func(Local) Adapter
+
+// Memory is the adapter of a server that stands alone.
+func Memory(local Local) Adapter { return memory{local} }
+
+type memory struct{ local Local }
+
+func (a memory) Broadcast(m *rooms.Message) error { return a.local.Deliver(m) }
+func (memory) Close()                             {}

@@ -1,0 +1,205 @@
+package server
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"siomq/rooms"
+	"siomq/rooms/args"
+	"siomq/server/engine"
+	"siomq/server/packet"
+)
+
+// BroadcastOperator says to whom, and how, an event is emitted. Its methods
+// return a new operator and leave the old one as it was, so one may be kept and used
+// by many goroutines.
+type BroadcastOperator struct {
+	nsp           *Namespace
+	targets       []rooms.Target
+	exceptRooms   []rooms.Room
+	exceptSockets []rooms.SocketID
+	volatile      bool
+	local         bool
+	retain        bool
+	qos           byte
+	qosSet        bool
+}
+
+// To adds rooms to those that receive the event; without any, everyone in the
+// namespace does. A socket in several rooms receives it once. The id of a
+// connected socket is a room too, and what is sent there is a private message. MQTT clients receive what
+// is sent to a room when they subscribe to its topics.
+func (b *BroadcastOperator) To(names ...rooms.Room) *BroadcastOperator {
+	c := *b
+	c.targets = slices.Clip(c.targets)
+	for _, name := range names {
+		c.targets = append(c.targets, rooms.Target{Kind: rooms.ToRoom, Name: name})
+	}
+	return &c
+}
+
+// In is another name for To.
+func (b *BroadcastOperator) In(names ...rooms.Room) *BroadcastOperator { return b.To(names...) }
+
+// ToSocket adds a private message: to a socket by its id, or to an MQTT client
+// by its client identifier, on the topic that this client alone may read. To
+// with the id of a socket does the same; an MQTT client is reached by ToSocket only,
+// so that no device can take the place of a room by its name.
+func (b *BroadcastOperator) ToSocket(ids ...rooms.SocketID) *BroadcastOperator {
+	c := *b
+	c.targets = slices.Clip(c.targets)
+	for _, id := range ids {
+		c.targets = append(c.targets, rooms.Target{Kind: rooms.ToSocket, Name: id})
+	}
+	return &c
+}
+
+// Except leaves out the sockets that are in these rooms. MQTT subscribers
+// cannot be left out.
+func (b *BroadcastOperator) Except(names ...rooms.Room) *BroadcastOperator {
+	c := *b
+	c.exceptRooms = append(slices.Clip(c.exceptRooms), names...)
+	return &c
+}
+
+// Volatile lets the event be dropped for a client that is not ready to receive
+// it, and publishes it at QoS 0.
+func (b *BroadcastOperator) Volatile() *BroadcastOperator {
+	c := *b
+	c.volatile = true
+	return &c
+}
+
+// Local keeps the event on this server: no other server and no MQTT client gets it.
+func (b *BroadcastOperator) Local() *BroadcastOperator {
+	c := *b
+	c.local = true
+	return &c
+}
+
+// Retain makes the event the last value of its topics, which the broker hands
+// to whoever subscribes later. An event without arguments cannot be retained.
+func (b *BroadcastOperator) Retain() *BroadcastOperator {
+	c := *b
+	c.retain = true
+	return &c
+}
+
+// QoS sets the MQTT quality of service of the publish, 0 to 2. Default: 1, and 0 for a
+// volatile event.
+func (b *BroadcastOperator) QoS(level byte) *BroadcastOperator {
+	c := *b
+	c.qos, c.qosSet = level, true
+	return &c
+}
+
+// Emit sends the event. It returns when the event is in the queue of every
+// local socket and has been handed to the broker; it does not wait for clients. Of
+// an error, the message says what failed; local sockets have the event all the same unless
+// it could not be encoded.
+func (b *BroadcastOperator) Emit(event string, values ...any) error {
+	if err := checkEvent(event); err != nil {
+		return err
+	}
+	a, err := args.Encode(values...)
+	if err != nil {
+		return fmt.Errorf("emit %q: %w", event, err)
+	}
+	m, err := b.message(event, a)
+	if err != nil {
+		return fmt.Errorf("emit %q: %w", event, err)
+	}
+	if err := b.nsp.adapter.Broadcast(m); err != nil {
+		return fmt.Errorf("emit %q: %w", event, err)
+	}
+	return nil
+}
+
+func (b *BroadcastOperator) message(event string, a Args) (*rooms.Message, error) {
+	m := &rooms.Message{
+		Namespace: b.nsp.name, Event: event, Args: a,
+		Targets: b.targets, ExceptRooms: b.exceptRooms, ExceptSockets: b.exceptSockets,
+		Volatile: b.volatile, Local: b.local, Retain: b.retain, QoS: 1,
+	}
+	switch {
+	case b.qosSet && b.qos > 2:
+		return nil, fmt.Errorf("QoS %d: must be 0, 1 or 2", b.qos)
+	case b.qosSet:
+		m.QoS = b.qos
+	case b.volatile:
+		m.QoS = 0
+	}
+	if b.retain && a.N == 0 {
+		return nil, errRetainNothing
+	}
+	return m, nil
+}
+
+// encode makes the Engine.IO message of a packet, framed once for all its receivers.
+func (srv *Server) encode(p *packet.Packet) (*engine.Message, error) {
+	size := 64 + len(p.Namespace) + len(p.Event) + len(p.Args.Raw) + len(p.Data)
+	var err error
+	if srv.codec.Binary() {
+		var b []byte
+		if b, err = srv.codec.Append(nil, p); err != nil {
+			return nil, err
+		}
+		return engine.NewMessage(engine.Part{Data: b, Binary: true}), nil
+	}
+	m := engine.NewText(size, func(dst []byte) []byte {
+		var b []byte
+		b, err = srv.codec.Append(dst, p)
+		return b
+	}, p.Args.Attachments...)
+	return m, err
+}
+
+// Deliver implements adapter.Local: the message is framed once, goes into the queue of
+// each socket it is for, and then each connection is flushed. Broadcasts that run at the
+// same time meet in the queues and leave in common writes.
+func (n *Namespace) Deliver(m *rooms.Message) error {
+	p := &packet.Packet{Type: packet.Event, Namespace: n.name, Event: m.Event, Args: m.Args}
+	frame, err := n.server.encode(p)
+	if err != nil {
+		return err
+	}
+	batch := batches.Get().(*[]*engine.Socket)
+	conns := (*batch)[:0]
+	n.index.Each(selection(m), func(s *Socket) bool {
+		if s.watched.Load() {
+			s.notifyOutgoing(p)
+		}
+		enqueue := s.client.conn.Enqueue
+		if m.Volatile {
+			enqueue = s.client.conn.EnqueueVolatile
+		}
+		if enqueue(frame) == nil { // else the connection is closing, and says so itself
+			conns = append(conns, s.client.conn)
+		}
+		return true
+	})
+	for i, c := range conns {
+		c.Flush()
+		conns[i] = nil
+	}
+	*batch = conns
+	batches.Put(batch)
+	return nil
+}
+
+// batches recycles the lists of connections to flush.
+var batches = sync.Pool{New: func() any { return new([]*engine.Socket) }}
+
+// selection says which sockets a message is for.
+func selection(m *rooms.Message) rooms.Selection {
+	s := rooms.Selection{ExceptRooms: m.ExceptRooms, Except: m.ExceptSockets}
+	for _, t := range m.Targets {
+		if t.Kind == rooms.ToAll {
+			s.Rooms = nil
+			break
+		}
+		s.Rooms = append(s.Rooms, t.Name)
+	}
+	return s
+}

@@ -1,0 +1,219 @@
+package server
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"siomq/server/engine"
+	"siomq/server/packet"
+)
+
+// client is one connection with its sockets, at most one in each namespace. It is the
+// engine.Handler of the connection: Message and Close are called one at a time.
+type client struct {
+	server *Server
+	conn   *engine.Socket
+
+	decoder packet.MessageDecoder // used by Message alone
+
+	mu      sync.Mutex
+	closed  bool
+	sockets []*Socket // few: searched one by one
+	// kicked are namespaces that the server disconnected: what the client sent before it
+	// knew is dropped there, and no violation.
+	kicked []string
+	// idle ends a connection that asks for no namespace; nil once one was asked for.
+	idle *time.Timer
+}
+
+// accept is called by the engine for each new connection.
+func (srv *Server) accept(conn *engine.Socket) engine.Handler {
+	c := &client{server: srv, conn: conn, decoder: srv.codec.NewDecoder(srv.opts.Limits)}
+	if d := srv.opts.ConnectTimeout; d > 0 {
+		c.mu.Lock()
+		c.idle = time.AfterFunc(d, c.expire)
+		c.mu.Unlock()
+	}
+	return c
+}
+
+// expire ends a connection that has asked for no namespace.
+func (c *client) expire() {
+	c.mu.Lock()
+	expired := c.idle != nil
+	c.mu.Unlock()
+	if expired {
+		c.server.log.Debug("no namespace joined in time", zap.String("address", c.conn.Request().RemoteAddr))
+		c.conn.Close(engine.ForcedClose)
+	}
+}
+
+var errState = errors.New("packet does not fit the state of its namespace")
+
+// Message implements engine.Handler.
+func (c *client) Message(data []byte, binary bool) {
+	p, err := c.decoder.Add(data, binary)
+	switch {
+	case err != nil:
+		c.violation(err, data)
+		return
+	case p == nil:
+		return // attachments are missing
+	}
+	s, kicked := c.lookup(p.Namespace)
+	switch {
+	case p.Type == packet.Connect && s == nil:
+		c.connect(p)
+	case p.Type == packet.Connect || p.Type == packet.ConnectError:
+		c.violation(errState, data)
+	case s != nil && s.ready():
+		s.receive(p)
+	case kicked:
+		// Sent before the client knew of the disconnect.
+	default:
+		c.violation(errState, data)
+	}
+}
+
+// ready reports whether packets may come for s: CONNECT was answered, or it
+// was closed by us a moment ago.
+func (s *Socket) ready() bool {
+	if s.connected.Load() {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == socketClosed
+}
+
+// violation closes a connection whose client broke the protocol.
+func (c *client) violation(err error, data []byte) {
+	if len(data) > 80 {
+		data = data[:80]
+	}
+	c.server.log.Info("protocol violation", zap.Error(err), zap.ByteString("packet", data),
+		zap.String("address", c.conn.Request().RemoteAddr))
+	c.conn.Close(engine.ParseError)
+}
+
+func (c *client) lookup(namespace string) (s *Socket, kicked bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		if s.nsp.name == namespace {
+			return s, false
+		}
+	}
+	for _, k := range c.kicked {
+		if k == namespace {
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+// connect answers a CONNECT packet (protocol, "Connection to a namespace").
+func (c *client) connect(p *packet.Packet) {
+	n := c.server.lookup(p.Namespace)
+	if n == nil {
+		c.sendConnectError(p.Namespace, errInvalidNamespace)
+		return
+	}
+	r := c.conn.Request()
+	s := newSocket(c, n, &Handshake{request: r, Time: time.Now(), Auth: p.Data})
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	c.sockets = append(c.sockets, s)
+	for i, k := range c.kicked {
+		if k == n.name {
+			c.kicked = append(c.kicked[:i], c.kicked[i+1:]...)
+			break
+		}
+	}
+	c.mu.Unlock()
+	s.inbox.push(job{run: s.open}, s.handle, atOnce)
+}
+
+var errInvalidNamespace = errors.New("Invalid namespace") //nolint:staticcheck // the text that clients get, as Socket.IO has it
+
+func (c *client) sendConnectError(namespace string, err error) {
+	m, encErr := c.server.encode(&packet.Packet{
+		Type: packet.ConnectError, Namespace: namespace, Data: connectErrorPayload(err),
+	})
+	if encErr != nil {
+		c.server.log.Error("connect_error not sent", zap.String("namespace", namespace), zap.Error(encErr))
+		return
+	}
+	_ = c.conn.Send(m) // a connection that closes needs no answer
+}
+
+// departure says who ended a socket.
+type departure bool
+
+const (
+	leftByClient   departure = false
+	kickedByServer departure = true
+)
+
+// forget takes s out of the connection; the client may connect to its namespace again.
+func (c *client) forget(s *Socket, d departure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sockets = without(c.sockets, s)
+	if d == kickedByServer && len(c.kicked) < maxKicked {
+		c.kicked = append(c.kicked, s.nsp.name)
+	}
+}
+
+// maxKicked bounds what is remembered for one connection.
+const maxKicked = 100
+
+// take ends the connection for new sockets and returns those it has.
+func (c *client) take() []*Socket {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.idle != nil {
+		c.idle.Stop()
+		c.idle = nil
+	}
+	sockets := c.sockets
+	c.sockets = nil
+	return sockets
+}
+
+// disconnect ends all sockets of the connection, and then the connection.
+func (c *client) disconnect() {
+	c.mu.Lock()
+	sockets := c.sockets
+	c.mu.Unlock()
+	for _, s := range sockets {
+		s.disconnect()
+	}
+	c.conn.Close(engine.Reason(reasonForcedClose))
+}
+
+// Close implements engine.Handler.
+func (c *client) Close(reason engine.Reason, err error) {
+	if err != nil {
+		c.server.log.Debug("connection closed", zap.String("reason", string(reason)), zap.Error(err),
+			zap.String("address", c.conn.Request().RemoteAddr))
+	}
+	why := string(reason)
+	if c.server.closing.Load() {
+		why = reasonShuttingDown
+	}
+	for _, s := range c.take() {
+		s.close(why, false)
+	}
+}

@@ -1,0 +1,206 @@
+package server
+
+import (
+	"runtime/debug"
+
+	"go.uber.org/zap"
+
+	"siomq/server/engine"
+	"siomq/server/packet"
+)
+
+// Reasons of a disconnect beside those of package engine, in the words of the
+// Socket.IO documentation (Server API, Socket, disconnect).
+const (
+	reasonClientDisconnect = "client namespace disconnect"
+	reasonServerDisconnect = "server namespace disconnect"
+	reasonShuttingDown     = "server shutting down"
+	reasonForcedClose      = "forced server close"
+)
+
+// open is the first job of a socket: middleware, then CONNECT to the client, then the
+// connection listeners. Events wait in the inbox meanwhile, so none is missed.
+func (s *Socket) open() {
+	if err := s.nsp.admit(s); err != nil {
+		s.refuse(err)
+		return
+	}
+	if !s.enter() {
+		return
+	}
+	for _, fn := range s.nsp.connectionListeners() {
+		fn(s)
+	}
+}
+
+// enter makes the socket a member of the namespace and tells the client, in this order for
+// everybody else: CONNECT is queued before any broadcast can reach the socket.
+func (s *Socket) enter() bool {
+	s.mu.Lock()
+	if s.state != socketConnecting {
+		s.mu.Unlock()
+		return false // the client left while the middleware ran
+	}
+	m, err := s.nsp.server.encode(&packet.Packet{
+		Type: packet.Connect, Namespace: s.nsp.name, Data: connectPayload(s.id),
+	})
+	if err == nil {
+		err = s.client.conn.Enqueue(m)
+	}
+	if err != nil {
+		s.mu.Unlock()
+		return false // the connection is closing, and will close this socket
+	}
+	if !s.nsp.index.Add(s.id, s) {
+		s.mu.Unlock()
+		s.nsp.server.log.Error("socket id in use", zap.String("socket", s.id), zap.String("namespace", s.nsp.name))
+		s.client.conn.Close(engine.ForcedClose)
+		return false
+	}
+	s.nsp.index.Join(s.id, s.early...)
+	s.early = nil
+	s.state = socketConnected
+	s.connected.Store(true)
+	s.mu.Unlock()
+	s.client.conn.Flush()
+	return true
+}
+
+func connectPayload(id string) []byte {
+	b := make([]byte, 0, len(id)+len(`{"sid":""}`))
+	b = append(b, `{"sid":"`...)
+	b = append(b, id...) // base64url, nothing to escape
+	return append(b, `"}`...)
+}
+
+// refuse answers CONNECT with CONNECT_ERROR. The connection stays: the client
+// may ask for another namespace, or for this one again.
+func (s *Socket) refuse(err error) {
+	s.client.sendConnectError(s.nsp.name, err)
+	s.client.forget(s, leftByClient)
+	s.close("", true)
+}
+
+// receive takes a packet from the reading side of the connection. Acknowledgements
+// do not wait behind events, so that a listener can wait for one.
+func (s *Socket) receive(p *packet.Packet) {
+	switch p.Type {
+	case packet.Event:
+		s.inbox.push(job{event: &Event{socket: s, packet: p}}, s.handle, mayWait)
+	case packet.Ack:
+		if !p.HasID {
+			return
+		}
+		if fn := s.takeAck(p.ID); fn != nil {
+			fn(p.Args, nil)
+		} else {
+			s.nsp.server.log.Debug("acknowledgement that nobody waits for",
+				zap.String("socket", s.id), zap.Uint64("id", p.ID))
+		}
+	case packet.Disconnect:
+		s.client.forget(s, leftByClient)
+		s.close(reasonClientDisconnect, false)
+	}
+}
+
+// close ends the socket, once: no member, no acknowledgement to wait for, a
+// context that is done. Its listeners hear of it after the events that came before, or at
+// once with discard. A socket that was never connected just goes.
+func (s *Socket) close(reason string, discard bool) {
+	s.mu.Lock()
+	before := s.state
+	s.state = socketClosed
+	if before == socketClosed {
+		s.mu.Unlock()
+		return
+	}
+	s.connected.Store(false)
+	if discard {
+		s.muted.Store(true)
+	}
+	acks := s.acks
+	s.acks = nil
+	if before == socketConnected {
+		s.lastRooms = s.nsp.index.Remove(s.id)
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.mu.Unlock()
+
+	for _, fn := range acks {
+		fn(Args{}, ErrDisconnected)
+	}
+	last := job{run: func() {
+		if before == socketConnected {
+			s.runDisconnect(reason)
+		}
+	}}
+	if n := s.inbox.end(last, s.handle, discard); n > 0 {
+		s.nsp.server.log.Debug("events dropped by a disconnect", zap.String("socket", s.id), zap.Int("events", n))
+	}
+}
+
+func (s *Socket) runDisconnect(reason string) {
+	s.mu.Lock()
+	leaving, gone := s.leaving, s.gone
+	s.mu.Unlock()
+	for _, fn := range leaving {
+		s.contain(func() { fn(reason) })
+	}
+	s.mu.Lock()
+	s.lastRooms = nil
+	s.mu.Unlock()
+	for _, fn := range gone {
+		s.contain(func() { fn(reason) })
+	}
+}
+
+// handle runs one job. It is called by the inbox, one at a time.
+func (s *Socket) handle(j job) {
+	if j.run != nil {
+		s.contain(j.run)
+		return
+	}
+	if s.muted.Load() {
+		return
+	}
+	s.contain(func() { s.dispatch(j.event) })
+}
+
+func (s *Socket) dispatch(e *Event) {
+	if s.interceptor.Load() {
+		s.mu.Lock()
+		middleware := s.middleware
+		s.mu.Unlock()
+		for _, fn := range middleware {
+			if err := fn(e); err != nil {
+				s.nsp.server.log.Debug("event refused by middleware",
+					zap.String("socket", s.id), zap.String("event", e.Name()), zap.Error(err))
+				return
+			}
+		}
+	}
+	s.mu.Lock()
+	anyEvent, byName := s.listeners.any, s.listeners.byEvent[e.Name()]
+	s.mu.Unlock()
+	for _, l := range anyEvent {
+		l.fn(e)
+	}
+	for _, l := range byName {
+		l.fn(e)
+	}
+}
+
+// contain runs fn; a panic ends the connection of this socket and nothing else.
+func (s *Socket) contain(fn func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.nsp.server.log.Error("panic in a handler", zap.Any("panic", r), zap.String("socket", s.id),
+				zap.String("namespace", s.nsp.name), zap.ByteString("stack", debug.Stack()))
+			s.muted.Store(true)
+			s.client.conn.Close(engine.ForcedClose)
+		}
+	}()
+	fn()
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"errors"
+	"slices"
+	"sync"
+
+	"siomq/adapter"
+	"siomq/rooms"
+)
+
+// errRetainNothing: an empty retained payload would delete the last value (MQTT 5, 3.3.1.3).
+var errRetainNothing = errors.New("an event without arguments cannot be retained")
+
+// Namespace is one of the namespaces of a server, from [Server.Of]. Its methods
+// may be called by any goroutine.
+type Namespace struct {
+	// Fixed after New.
+	name    string
+	server  *Server
+	index   *rooms.Index[*Socket]
+	adapter adapter.Adapter
+
+	mu         sync.Mutex // for the fields below; nothing is called while it is held
+	middleware []func(*Socket) error
+	connection []func(*Socket)
+	publish    []func(*Publish) error
+}
+
+func newNamespace(srv *Server, name string) *Namespace {
+	n := &Namespace{name: name, server: srv, index: rooms.NewIndex[*Socket]()}
+	n.adapter = srv.openAdapter(n)
+	return n
+}
+
+// Name returns the name of the namespace, "/" or "/chat".
+func (n *Namespace) Name() string { return n.name }
+
+// Use adds a middleware: a function that decides whether a socket may connect. They run in
+// the order in which they were added, each once the one before has returned,
+// and may take their time. An error refuses the socket; the client gets its text, and
+// the data of an *Error, in connect_error.
+func (n *Namespace) Use(fn func(*Socket) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.middleware = append(slices.Clip(n.middleware), fn)
+}
+
+// OnConnection adds a function that is called for each socket that connects. No event of the
+// socket is handled before it has returned, so listeners added in it miss nothing.
+func (n *Namespace) OnConnection(fn func(*Socket)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.connection = append(slices.Clip(n.connection), fn)
+}
+
+func (n *Namespace) admit(s *Socket) error {
+	n.mu.Lock()
+	middleware := n.middleware
+	n.mu.Unlock()
+	for _, fn := range middleware {
+		if err := fn(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Namespace) connectionListeners() []func(*Socket) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.connection
+}
+
+// Socket returns the connected socket with this id, nil if there is none here.
+func (n *Namespace) Socket(id rooms.SocketID) *Socket {
+	s, _ := n.index.Get(id)
+	return s
+}
+
+// Sockets returns the sockets connected here that are in any of the rooms;
+// without rooms, all of them.
+func (n *Namespace) Sockets(names ...rooms.Room) []*Socket {
+	var all []*Socket
+	n.index.Each(rooms.Selection{Rooms: names}, func(s *Socket) bool {
+		all = append(all, s)
+		return true
+	})
+	return all
+}
+
+// Rooms returns the names of the rooms that sockets here have joined, in no
+// order, without the rooms that sockets have by their ids.
+func (n *Namespace) Rooms() []rooms.Room { return n.index.AllRooms() }
+
+// HasSocket implements adapter.Local.
+func (n *Namespace) HasSocket(id rooms.SocketID) bool {
+	_, ok := n.index.Get(id)
+	return ok
+}
+
+// Namespace implements adapter.Local.
+func (n *Namespace) Namespace() string { return n.name }
+
+// Emit sends an event to everyone in the namespace.
+func (n *Namespace) Emit(event string, values ...any) error { return n.all().Emit(event, values...) }
+
+// To starts a broadcast to rooms, see [BroadcastOperator.To].
+func (n *Namespace) To(names ...rooms.Room) *BroadcastOperator { return n.all().To(names...) }
+
+// In is another name for To.
+func (n *Namespace) In(names ...rooms.Room) *BroadcastOperator { return n.all().To(names...) }
+
+// ToSocket starts a private message, see [BroadcastOperator.ToSocket].
+func (n *Namespace) ToSocket(ids ...rooms.SocketID) *BroadcastOperator {
+	return n.all().ToSocket(ids...)
+}
+
+// Except starts a broadcast to everyone but those in the rooms.
+func (n *Namespace) Except(names ...rooms.Room) *BroadcastOperator { return n.all().Except(names...) }
+
+// Volatile starts a broadcast that may be dropped, see [BroadcastOperator.Volatile].
+func (n *Namespace) Volatile() *BroadcastOperator { return n.all().Volatile() }
+
+// Local starts a broadcast that stays on this server, see [BroadcastOperator.Local].
+func (n *Namespace) Local() *BroadcastOperator { return n.all().Local() }
+
+// Retain starts a broadcast that is kept as the last value of its topic, see
+// [BroadcastOperator.Retain].
+func (n *Namespace) Retain() *BroadcastOperator { return n.all().Retain() }
+
+// QoS starts a broadcast with an MQTT quality of service, see [BroadcastOperator.QoS].
+func (n *Namespace) QoS(level byte) *BroadcastOperator { return n.all().QoS(level) }
+
+func (n *Namespace) all() *BroadcastOperator { return &BroadcastOperator{nsp: n} }

@@ -1,0 +1,91 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"siomq/adapter/broker"
+	"siomq/server/engine"
+	"siomq/server/packet"
+)
+
+// Options configure a [Server]. The zero value works: Socket.IO at
+// /socket.io/, same origin only, no MQTT.
+type Options struct {
+	// Path of the Socket.IO door. Default "/socket.io/".
+	Path string
+	// ConnectTimeout is how long a connection may stay without a namespace.
+	// Default 45 s; negative: for ever.
+	ConnectTimeout time.Duration
+	// EventQueue is how many received events may wait for one socket's handlers before its
+	// transport is read no further. Default 1,000.
+	EventQueue int
+	// Limits of received packets; see packet.Limits. Zero fields take their defaults.
+	Limits packet.Limits
+
+	// Engine configures transports, heartbeat, CORS and limits of connections.
+	Engine engine.Options
+
+	// Broker is the MQTT side, for example from embedded.New; nil leaves Socket.IO alone.
+	// The caller closes it, after Shutdown.
+	Broker broker.Broker
+	// MQTTPath of MQTT over WebSocket on the HTTP port, where the broker takes
+	// connections from elsewhere. Default "/mqtt"; "-" turns it off. Which pages may use it is
+	// decided by Engine.CheckOrigin and Engine.CORS, as for Socket.IO.
+	MQTTPath string
+	// Prefix is the first level, or levels, of the topic namespace. Default "sio".
+	Prefix string
+
+	// Logger receives what an operator should know. Default: silent.
+	Logger *zap.Logger
+}
+
+// Defaults of Options.
+const (
+	defaultPath           = "/socket.io/"
+	defaultConnectTimeout = 45 * time.Second
+	defaultEventQueue     = 1000
+	defaultMQTTPath       = "/mqtt"
+)
+
+// withDefaults returns a checked copy.
+func (o *Options) withDefaults() (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	if c.Path == "" {
+		c.Path = defaultPath
+	}
+	if !strings.HasPrefix(c.Path, "/") {
+		return c, fmt.Errorf("option Path %q: must begin with a slash", c.Path)
+	}
+	if !strings.HasSuffix(c.Path, "/") {
+		c.Path += "/"
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = defaultConnectTimeout
+	}
+	if c.EventQueue == 0 {
+		c.EventQueue = defaultEventQueue
+	}
+	if c.EventQueue < 0 {
+		return c, fmt.Errorf("option EventQueue %d: must not be negative", c.EventQueue)
+	}
+	if c.MQTTPath == "" {
+		c.MQTTPath = defaultMQTTPath
+	}
+	if c.MQTTPath != "-" && !strings.HasPrefix(c.MQTTPath, "/") {
+		return c, fmt.Errorf("option MQTTPath %q: must begin with a slash, or be %q", c.MQTTPath, "-")
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.Engine.Logger == nil {
+		c.Engine.Logger = c.Logger
+	}
+	return c, nil
+}
