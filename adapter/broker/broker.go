@@ -95,7 +95,8 @@ type Access struct {
 	// Authenticate decides a CONNECT. ErrClientID refuses the client
 	// identifier (0x85), any other error the credentials (0x86).
 	Authenticate func(*Client) error
-	// Publish decides a publish, Will Messages included.
+	// Publish decides a publish, Will Messages included. A refused one is
+	// acknowledged with 0x87 in MQTT 5.
 	Publish func(c *Client, topic string) bool
 	// Subscribe decides a subscription by its filter ($share/ prefix removed).
 	Subscribe func(c *Client, filter string) bool
@@ -129,7 +130,9 @@ const (
 type ClientEvent struct {
 	Kind    ClientEventKind
 	Client  Client
-	Filters []string // $share/{group}/ prefix removed
+	// Filters, $share/{group}/ prefix removed: those concerned, or with
+	// ClientConnected those that the session kept from an earlier connection.
+	Filters []string
 }
 
 // Clients is a Broker that shows its MQTT clients.
