@@ -365,13 +365,32 @@ func (s *scanner) str(i int) (int, error) {
 		case c < 0x20:
 			return 0, s.fail(ErrSyntax, i)
 		default:
-			r, size := utf8.DecodeRune(data[i:])
-			if r == utf8.RuneError && size == 1 {
+			n := runesLen(data[i:])
+			if n == 0 {
 				return 0, s.fail(ErrUTF8, i)
 			}
-			i += size
+			i += n
 		}
 	}
+}
+
+// runesLen returns the length of the characters beyond ASCII that data begins
+// with, 0 if the first one is not valid UTF-8.
+func runesLen(data []byte) int {
+	i := 0
+	for i < len(data) && data[i] >= utf8.RuneSelf {
+		// Two bytes: most letters of Latin, Greek, Cyrillic, Hebrew and Arabic.
+		if c := data[i]; c >= 0xc2 && c < 0xe0 && i+1 < len(data) && data[i+1]&0xc0 == 0x80 {
+			i += 2
+			continue
+		}
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		i += size
+	}
+	return i
 }
 
 // escapeLen returns the length of the escape sequence that data begins with, 0
