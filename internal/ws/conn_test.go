@@ -203,13 +203,30 @@ type failing struct{ recorder }
 
 var errHandler = errors.New("handler failed")
 
-func (*failing) Message(ws.Opcode, []byte) error { return errHandler }
+func (f *failing) Message(op ws.Opcode, data []byte) error {
+	return errors.Join(errHandler, f.recorder.Message(op, data))
+}
 
+// TestHandlerError changes the handler after each message, as an upgrade does; what follows in the same read is kept.
 func TestHandlerError(t *testing.T) {
+	long := strings.Repeat("x", 1000)
+	stream := join(frame(0x81, "a"), frame(0x81, long), frame(0x81, "c"), frame(0x02, "d"), frame(0x80, "e"), frame(0x81, "f"))
+	nc := &chunkConn{chunks: [][]byte{stream}}
 	var held ws.Held
-	c := ws.NewTestConn(&chunkConn{chunks: [][]byte{frame(0x81, "a")}}, ws.NewPool(&held), -1, nil)
-	if err := c.ReadLoop(&failing{}); err != errHandler {
-		t.Errorf("ReadLoop returned %v, want %v", err, errHandler)
+	c := ws.NewTestConn(nc, ws.NewPool(&held), -1, nil)
+	var got []string
+	var err error
+	for {
+		var f failing
+		err = c.ReadLoop(&f)
+		got = append(got, f.lines...)
+		if !errors.Is(err, errHandler) {
+			break
+		}
+	}
+	same(t, got, []string{"text a", "text " + brief(long), "text c", "binary de", "text f"}, "a handler for each message")
+	if err != io.EOF {
+		t.Errorf("end is %v, want EOF", err)
 	}
 	if n := held.Load(); n != 0 {
 		t.Errorf("%d bytes of buffers were not given back", n)

@@ -32,7 +32,7 @@ const growStep = 4 << 10
 //     middle of one.
 //   - os.ErrDeadlineExceeded (wrapped): the read deadline has passed. ReadLoop may be called again; nothing is lost.
 //   - net.ErrClosed (wrapped): Close was called.
-//   - the error that h.Message returned.
+//   - the error that h.Message returned. ReadLoop may be called again, with another handler too; nothing is lost.
 //   - any other error of the underlying connection.
 //
 // It does not close the connection.

@@ -1,7 +1,6 @@
 package ws
 
 import (
-	"errors"
 	"net"
 	"time"
 )
@@ -84,8 +83,8 @@ func (c *Conn) Linger(timeout time.Duration) error {
 		return err
 	}
 	if half, ok := c.in.nc.(interface{ CloseWrite() error }); ok {
-		if err := half.CloseWrite(); err != nil {
-			return errors.Join(err, c.Close())
+		if half.CloseWrite() != nil { // the peer has gone already
+			return c.Close()
 		}
 	}
 	for {
