@@ -12,7 +12,7 @@ var (
 	ErrForeign = errors.New("outside the topic prefix")
 	// ErrMalformed: the name is beneath the prefix and says nothing there.
 	ErrMalformed = errors.New("not an address of the namespace")
-	// ErrNotCanonical: the name means something, but is not how Encode writes it.
+	// ErrNotCanonical: the name means something, but is not how Codec.Name writes it.
 	ErrNotCanonical = errors.New("not the canonical form")
 	// ErrReservedEvent: the event belongs to Socket.IO itself.
 	ErrReservedEvent = errors.New("reserved event")
