@@ -6,7 +6,7 @@
 
 import { moveDevice, setUpDevice } from "./device.js";
 import { Log } from "./log.js";
-import { publishLine, Readings, showIntro, showLines, showMembers, showReadings, showSensors } from "./side.js";
+import { Readings, showIntro, showLines, showMembers, showReadings, showSensors } from "./side.js";
 import { $, copies, count, deviceFace, el, face, facts, mark, mqttDoor, mqttURL, privateTopic, roomTopic, sync, t } from "./ui.js";
 
 const store = {
@@ -67,7 +67,7 @@ function show(conv, { push = true } = {}) {
   if (push && changed) history.pushState({ at: conv.key }, "", hash);
   else history.replaceState({ at: conv.key }, "", hash);
   draw();
-  toNewest();
+  toStart();
 }
 
 function openRoom(name) {
@@ -97,9 +97,14 @@ function leave(conv) {
 }
 
 async function joinRoom(name) {
+  const conv = conversation("room", name); // before the answer: what is said meanwhile finds its room
   const reply = await ask("join", name);
   $("join-error").textContent = reply.error ?? "";
-  if (reply.error) return goTab("rooms");
+  if (reply.error) {
+    convs.delete(conv.key);
+    return goTab("rooms");
+  }
+  if (reply.room.room !== name) convs.delete(conv.key); // the server writes it in another way
   $("join-room").value = "";
   showAndGo(takeRoom(reply.room));
 }
@@ -121,8 +126,13 @@ const asEvent = (record) => ({ kind: "event", times: 1, ...record });
 
 // ---- what arrives
 
+// What is for everyone, and not for a room, is shown in the room that is open.
+const roomOf = (record) => (record.room === undefined ? openedRoom() : convs.get(`room:${record.room}`));
+const openedRoom = () => (now.kind === "room" ? now : convs.get(`room:${roomInHash()}`) ?? joinedRooms()[0]);
+
 function onMessage(record) {
-  const conv = convs.get(`room:${record.room}`);
+  if (record.private) return onPrivate(record);
+  const conv = roomOf(record);
   if (!conv) return;
   pass(record.device ? "mqtt" : "sio");
   if (record.by) conv.typing.delete(record.by);
@@ -151,7 +161,7 @@ function arrived(conv, item) {
 }
 
 function onDevice(record) {
-  const conv = convs.get(`room:${record.room}`);
+  const conv = record.private ? conversation("device", record.from) : roomOf(record);
   if (!conv) return;
   pass("mqtt");
   const near = nearNewest();
@@ -159,7 +169,7 @@ function onDevice(record) {
   conv.log.add(asEvent(record));
   if (conv !== now) return;
   drawSide();
-  if (near) toNewest();
+  if (near && !conv.log.empty) toNewest();
 }
 
 function onHere(state) {
@@ -178,7 +188,7 @@ function watchPresence(conv, state) {
   const after = list(state);
   for (const [id, name] of after) {
     const was = before.get(id);
-    if (was === undefined) settle(conv, id, name, "joined", id.startsWith("device ") ? 1500 : 300);
+    if (was === undefined) settle(conv, id, name, "joined", id.startsWith("device ") ? 800 : 300);
     else if (was !== name) conv.log.add({ kind: "note", time: Date.now(), text: t("renamed", { old: was, name }) });
   }
   for (const [id, name] of before) if (!after.has(id)) settle(conv, id, name, "left", 5000);
@@ -197,7 +207,7 @@ function settle(conv, id, name, verb, wait) {
     conv.settling.delete(id);
     const near = nearNewest();
     conv.log.add({ kind: "presence", verb, names: [name], time: Date.now() });
-    if (near && conv === now) toNewest();
+    if (near && conv === now && !conv.log.empty) toNewest();
   }, wait);
   conv.settling.set(id, { verb, timer });
 }
@@ -363,7 +373,7 @@ const badge = (conv) => (conv?.unread ? el("span", { class: "badge", "aria-label
 const closer = (label, conv) => el("button", { class: "x", type: "button", "aria-label": label, title: label, onclick: () => leave(conv) }, "×");
 
 function drawSide() {
-  const room = now.kind === "room" ? now : convs.get(`room:${roomInHash()}`) ?? joinedRooms()[0] ?? now;
+  const room = openedRoom() ?? now;
   showMembers(room, me, openPrivate);
   showReadings(now, goSensor);
   showSensors(room.readings.sensors(room.devices), room, tell);
@@ -409,16 +419,22 @@ function pass(door) {
 }
 
 const box = $("log-box");
-const nearNewest = () => box.scrollHeight - box.scrollTop - box.clientHeight < 80;
+const nearNewest = () => now.log.empty || box.scrollHeight - box.scrollTop - box.clientHeight < 80;
 function toNewest() {
   box.scrollTop = box.scrollHeight;
   $("newest").hidden = true;
 }
 
+/** A conversation begins with what it is, until somebody has said something. */
+function toStart() {
+  if (now.log.empty) box.scrollTop = 0;
+  else toNewest();
+}
+
 function goTab(name) {
   document.body.dataset.tab = name;
   for (const button of $("tabs").children) button.toggleAttribute("aria-current", button.dataset.tab === name);
-  if (name === "chat") toNewest();
+  if (name === "chat") toStart();
 }
 
 function goSensor(id) {
@@ -479,17 +495,22 @@ function connect(io) {
     link(t("refused", { reason: reason.message }));
     setTimeout(() => socket.connect(), 3000);
   });
-  socket.on("message", onMessage);
-  socket.on("private", onPrivate);
-  socket.on("here", onHere);
-  socket.on("typing", onTyping);
-  socket.on("rooms", onRooms);
+  const handlers = { message: onMessage, private: onPrivate, here: onHere, typing: onTyping, rooms: onRooms };
   socket.onAny((event, record) => {
+    // A device may use any name for its events, those of this page's own events too.
     if (record?.device === true && record.event !== undefined) onDevice(record);
+    else if (Object.hasOwn(handlers, event)) handlers[event](record);
   });
 }
 
+/** The rooms to be in, the open one last. Their conversations are there before anything arrives. */
 function wantedRooms(stored) {
+  const list = roomNames(stored);
+  for (const name of list) conversation("room", name);
+  return list;
+}
+
+function roomNames(stored) {
   const open = joinedRooms().map((room) => room.name);
   if (open.length > 0) return [...open.filter((name) => name !== roomInHash()), roomInHash() || "lobby"];
   let list = [];
@@ -506,20 +527,27 @@ function onWelcome(welcome) {
   }
   onRooms(welcome.rooms, false);
   for (const state of welcome.joined) takeRoom(state);
+  const joined = new Set(welcome.joined.map((state) => state.room));
+  for (const conv of joinedRooms()) if (!joined.has(conv.name)) convs.delete(conv.key); // refused
   const first = convs.get(`room:${welcome.joined.at(-1)?.room}`);
   if (now === null || !convs.has(now.key) || (now.kind === "room" && !now.known)) show(first, { push: false });
   else {
     draw();
-    toNewest();
+    toStart();
   }
   sendUnsent();
 }
 
 function onRooms(state, redraw = true) {
   rooms = state.rooms;
-  $("count-sio").textContent = count("count_browsers", state.browsers);
-  $("count-mqtt").textContent = count("count_devices", state.devices);
+  drawCount("sio", "count_browsers", state.browsers);
+  drawCount("mqtt", "count_devices", state.devices);
   if (redraw && now) drawRooms();
+}
+
+function drawCount(door, text, n) {
+  $(`count-${door}`).textContent = count(text, n);
+  $(`count-${door}`).dataset.n = n;
 }
 
 /** A computer that slept, or was offline, need not wait for the next attempt. */
@@ -536,7 +564,7 @@ function setUp() {
     const text = $("say").value.trim();
     if (text === "") return;
     if ([...text].length > facts.limits.text) {
-      $("say-error").textContent = facts.limits.textError.replace("{n}", [...text].length.toLocaleString());
+      $("say-error").textContent = t("too_long", { limit: facts.limits.text.toLocaleString(), n: [...text].length.toLocaleString() });
       return;
     }
     $("say-error").textContent = "";
@@ -587,7 +615,7 @@ function setUp() {
     wake();
     if (!document.hidden && now?.unread) { now.unread = 0; draw(); }
   });
-  new ResizeObserver(() => { if (!$("newest").hidden) return; toNewest(); }).observe(box);
+  new ResizeObserver(() => { if ($("newest").hidden) toStart(); }).observe(box);
   setUpDevice(() => (now?.kind === "room" ? now.name : roomInHash() || "lobby"));
 }
 

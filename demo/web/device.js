@@ -1,6 +1,6 @@
 // A device in this page: a second connection of this tab, by MQTT over WebSocket, with MQTT.js.
 
-import { $, count, el, facts, mark, mqttURL, privateTopic, roomTopic, t } from "./ui.js";
+import { $, count, el, mark, mqttURL, privateTopic, roomTopic, t } from "./ui.js";
 
 const shown = 8; // packets shown
 
@@ -81,5 +81,3 @@ function show(packets, topic, payload) {
   packets.prepend(el("div", {}, el("span", { class: "t" }, topic), el("span", { class: "p" }, text)));
   while (packets.childElementCount > shown) packets.lastElementChild.remove();
 }
-
-export const deviceReady = facts.vendor?.mqtt !== false;

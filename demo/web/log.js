@@ -1,6 +1,6 @@
 // The log of one conversation: messages, device events, who came and left.
 
-import { clock, commandLine, count, dayOf, deviceFace, el, face, mark, t } from "./ui.js";
+import { clock, count, dayOf, deviceFace, el, face, mark, t } from "./ui.js";
 
 const most = 300;                 // rows kept for each conversation
 const together = 5 * 60 * 1000;   // messages of one author within this time share a heading, in ms
@@ -18,6 +18,7 @@ export function numberIn(value) {
 
 /** Any value of a device event in words. */
 export function valueText(value) {
+  if (typeof value?.binary === "number" && Object.keys(value).length === 1) return count("bytes", value.binary);
   const reading = numberIn(value);
   if (reading && (typeof value !== "object" || "value" in value)) return `${reading.number} ${reading.unit}`.trim();
   if (typeof value === "string") return value;
@@ -29,6 +30,7 @@ const isStatus = (item) => item.event === "status" && typeof item.value?.interva
 
 function eventText(item) {
   if (!isStatus(item)) return valueText(item.value);
+  if (item.value.error) return item.value.error;
   return item.value.running === false ? t("sensor_now_paused") : t("sensor_now_every", { n: item.value.interval });
 }
 
@@ -148,7 +150,7 @@ export class Log {
         item.device && el("span", { class: "tag mqtt", title: t("device_tag_title") }, t("device_tag")),
         el("time", { datetime: new Date(item.time).toISOString() }, clock(item.time))));
     }
-    body.append(el("p", { class: "text" }, item.text));
+    body.append(el("p", { class: "text" }, item.binary ? count("bytes", item.binary) : item.text || t("empty_message")));
     if (item.state === "waiting" && item.late) body.append(el("p", { class: "state" }, t("waiting")));
     if (item.state === "failed") {
       body.append(el("p", { class: "state" }, t("not_sent", { reason: item.reason }),
@@ -166,6 +168,3 @@ export class Log {
       el("time", {}, clock(item.time)));
   }
 }
-
-/** What stands before the first message of a private conversation. */
-export const labelledLine = (label, line) => el("div", { class: "labelled" }, el("p", {}, label), commandLine(line));

@@ -1,7 +1,6 @@
 // Beside the conversation: who is here, the sensors with their controls, and the lines to copy.
 
 import { numberIn } from "./log.js";
-import { labelledLine } from "./log.js";
 import { $, commandLine, count, deviceFace, el, face, mark, mosquitto, mqttDoor, privateTopic, roomTopic, spark, sync, t } from "./ui.js";
 
 const intervals = [1, 3, 5, 10, 30]; // seconds to choose from
@@ -53,6 +52,7 @@ export function showMembers(conv, me, open) {
   });
 }
 
+const labelledLine = (label, line) => el("div", { class: "labelled" }, el("p", {}, label), commandLine(line));
 const nobody = (text) => el("li", { class: "hint nobody" }, text);
 const memberRow = () => el("li");
 
@@ -68,8 +68,10 @@ function drawMember(row, state, picture, name, note, onclick, kind = "") {
 /** The chips with live readings above the messages. */
 export function showReadings(conv, show) {
   const streams = conv.readings?.live(conv.devices ?? []).filter((stream) => stream.times > 1) ?? [];
+  const sensors = conv.readings.sensors(conv.devices);
   $("readings").hidden = streams.length === 0;
   sync($("readings"), streams, (s) => s.key, () => el("li"), (node, s) => {
+    node.classList.toggle("has-card", sensors.includes(s.from));
     if (node.dataset.time === String(s.time)) return;
     node.dataset.time = s.time;
     const chip = node.firstElementChild ?? node.appendChild(el("button", { class: "reading", type: "button" }));

@@ -9,7 +9,7 @@ export const facts = read("facts");
 
 const lang = document.documentElement.lang || "en";
 const plural = new Intl.PluralRules(lang);
-const hours = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit" });
+const hours = new Intl.DateTimeFormat(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const days = new Intl.DateTimeFormat(lang, { weekday: "long", day: "numeric", month: "long" });
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
@@ -136,11 +136,14 @@ export function copies(button, text, label = button) {
   return button;
 }
 
-/** A line for the terminal with a button that copies it. */
+/** A line for the terminal with a button that copies it. It breaks between options, not within. */
 export function commandLine(text) {
   const button = el("button", { type: "button", "aria-label": t("copy_line", { line: text }) }, t("copy"));
-  return el("div", { class: "line" }, el("code", {}, text), copies(button, () => text));
+  return el("div", { class: "line" }, el("code", {}, ...unbroken(text)), copies(button, () => text));
 }
+
+// An option stays with its value: "-p 1883".
+const unbroken = (text) => text.split(/ (?=-)/).flatMap((part, i) => [i > 0 && " ", el("span", {}, part)]).filter(Boolean);
 
 // Topics: each part as encodeURIComponent gives it (docs/TOPICS.md).
 
