@@ -74,6 +74,8 @@ func sizeHint(values []any) int {
 			n += len(v.Raw) + 1
 		case json.RawMessage:
 			n += len(v) + 1
+		case map[string]any:
+			n += 32*len(v) + 8
 		case nil, bool, int, int64, uint64, float64:
 			n += 24
 		default:

@@ -76,22 +76,23 @@ func (e *encoder) plain(v reflect.Value) error {
 	if v.CanAddr() {
 		v = v.Addr() // so that methods of the pointer are found
 	}
-	enc := json.NewEncoder((*rawWriter)(&e.out))
+	w := &rawWriter{raw: e.out.Raw} // apart from e, which then stays on the stack
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v.Interface()); err != nil {
 		return typeError(err)
 	}
-	e.out.Raw = e.out.Raw[:len(e.out.Raw)-1] // the newline of json.Encoder
+	e.out.Raw = w.raw[:len(w.raw)-1] // without the newline of json.Encoder
 	return nil
 }
 
-// rawWriter appends what is written to the text of arguments.
-type rawWriter rooms.Args
+// rawWriter keeps what is written.
+type rawWriter struct{ raw []byte }
 
 var _ io.Writer = (*rawWriter)(nil)
 
 func (w *rawWriter) Write(p []byte) (int, error) {
-	w.Raw = append(w.Raw, p...)
+	w.raw = append(w.raw, p...)
 	return len(p), nil
 }
 
