@@ -17,6 +17,8 @@ type Local interface {
 	// Deliver puts m into the queue of every socket here that it is for. It does
 	// not wait for a client.
 	Deliver(m *rooms.Message) error
+	// Call is Deliver for an event that wants acknowledgements.
+	Call(c *Call) error
 	// Receive takes what an MQTT client published into the namespace. An error means
 	// that the namespace refused it. It may block that client, and nobody else.
 	Receive(m *rooms.Message) error
@@ -30,8 +32,25 @@ type Adapter interface {
 	// An error of the second does not undo the first. Messages of one goroutine
 	// keep their order.
 	Broadcast(m *rooms.Message) error
+	// Call is Broadcast for an event that wants acknowledgements of the sockets
+	// that receive it.
+	Call(c *Call) error
 	// Close ends the adapter; the namespace is gone.
 	Close()
+}
+
+// Call is a broadcast that wants acknowledgements. Its functions may be called by
+// any goroutine, before Adapter.Call returns and after, and must not block.
+type Call struct {
+	Message *rooms.Message
+	// Expect is called once for each server that takes part, with the number of sockets that
+	// it has sent the event to.
+	Expect func(sockets int)
+	// Answer is called for each of them at most once: with the arguments of its acknowledgement, or
+	// with an error when it is gone.
+	Answer func(id rooms.SocketID, a rooms.Args, err error)
+	// Done is closed when nobody waits for answers any more.
+	Done <-chan struct{}
 }
 
 // Constructor opens the adapter of a namespace.
@@ -43,4 +62,5 @@ func Memory(local Local) Adapter { return memory{local} }
 type memory struct{ local Local }
 
 func (a memory) Broadcast(m *rooms.Message) error { return a.local.Deliver(m) }
+func (a memory) Call(c *Call) error               { return a.local.Call(c) }
 func (memory) Close()                             {}

@@ -139,6 +139,15 @@ func (a *mqttNamespace) Broadcast(msg *rooms.Message) error {
 	return errors.Join(err, a.publish(msg))
 }
 
+// Call asks the sockets; MQTT subscribers receive the event as any other.
+func (a *mqttNamespace) Call(c *Call) error {
+	err := a.local.Call(c)
+	if c.Message.Local {
+		return err
+	}
+	return errors.Join(err, a.publish(c.Message))
+}
+
 // publish publishes msg on the topic of each of its targets that anybody wants. The payload is
 // encoded once, and only if there is one who wants it.
 func (a *mqttNamespace) publish(msg *rooms.Message) error {

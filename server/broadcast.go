@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"siomq/rooms"
 	"siomq/rooms/args"
@@ -24,6 +25,7 @@ type BroadcastOperator struct {
 	retain        bool
 	qos           byte
 	qosSet        bool
+	timeout       time.Duration
 }
 
 // To adds rooms to those that receive the event; without any, everyone in the
@@ -94,21 +96,21 @@ func (b *BroadcastOperator) QoS(level byte) *BroadcastOperator {
 	return &c
 }
 
+// Timeout bounds the wait of EmitWithAck.
+func (b *BroadcastOperator) Timeout(d time.Duration) *BroadcastOperator {
+	c := *b
+	c.timeout = d
+	return &c
+}
+
 // Emit sends the event. It returns when the event is in the queue of every
 // local socket and has been handed to the broker; it does not wait for clients. Of
 // an error, the message says what failed; local sockets have the event all the same unless
 // it could not be encoded.
 func (b *BroadcastOperator) Emit(event string, values ...any) error {
-	if err := checkEvent(event); err != nil {
+	m, err := b.message(event, values)
+	if err != nil {
 		return err
-	}
-	a, err := args.Encode(values...)
-	if err != nil {
-		return fmt.Errorf("emit %q: %w", event, err)
-	}
-	m, err := b.message(event, a)
-	if err != nil {
-		return fmt.Errorf("emit %q: %w", event, err)
 	}
 	if err := b.nsp.adapter.Broadcast(m); err != nil {
 		return fmt.Errorf("emit %q: %w", event, err)
@@ -116,7 +118,14 @@ func (b *BroadcastOperator) Emit(event string, values ...any) error {
 	return nil
 }
 
-func (b *BroadcastOperator) message(event string, a Args) (*rooms.Message, error) {
+func (b *BroadcastOperator) message(event string, values []any) (*rooms.Message, error) {
+	if err := checkEvent(event); err != nil {
+		return nil, err
+	}
+	a, err := args.Encode(values...)
+	if err != nil {
+		return nil, fmt.Errorf("emit %q: %w", event, err)
+	}
 	m := &rooms.Message{
 		Namespace: b.nsp.name, Event: event, Args: a,
 		Targets: b.targets, ExceptRooms: b.exceptRooms, ExceptSockets: b.exceptSockets,
@@ -124,14 +133,14 @@ func (b *BroadcastOperator) message(event string, a Args) (*rooms.Message, error
 	}
 	switch {
 	case b.qosSet && b.qos > 2:
-		return nil, fmt.Errorf("QoS %d: must be 0, 1 or 2", b.qos)
+		return nil, fmt.Errorf("emit %q: QoS %d: must be 0, 1 or 2", event, b.qos)
 	case b.qosSet:
 		m.QoS = b.qos
 	case b.volatile:
 		m.QoS = 0
 	}
 	if b.retain && a.N == 0 {
-		return nil, errRetainNothing
+		return nil, fmt.Errorf("emit %q: %w", event, errRetainNothing)
 	}
 	return m, nil
 }
@@ -159,7 +168,12 @@ func (srv *Server) encode(p *packet.Packet) (*engine.Message, error) {
 // each socket it is for, and then each connection is flushed. Broadcasts that run at the
 // same time meet in the queues and leave in common writes.
 func (n *Namespace) Deliver(m *rooms.Message) error {
-	p := &packet.Packet{Type: packet.Event, Namespace: n.name, Event: m.Event, Args: m.Args}
+	return n.deliver(m, &packet.Packet{Type: packet.Event, Namespace: n.name, Event: m.Event, Args: m.Args}, nil)
+}
+
+// deliver sends p to the sockets that m is for. each, when not nil, is called
+// with every one of them before the packet is in its queue.
+func (n *Namespace) deliver(m *rooms.Message, p *packet.Packet, each func(*Socket) bool) error {
 	frame, err := n.server.encode(p)
 	if err != nil {
 		return err
@@ -167,6 +181,9 @@ func (n *Namespace) Deliver(m *rooms.Message) error {
 	batch := batches.Get().(*[]*engine.Socket)
 	conns := (*batch)[:0]
 	n.index.Each(selection(m), func(s *Socket) bool {
+		if each != nil && !each(s) {
+			return true
+		}
 		if s.watched.Load() {
 			s.notifyOutgoing(p)
 		}

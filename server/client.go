@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type client struct {
 	mu      sync.Mutex
 	closed  bool
 	sockets []*Socket // few: searched one by one
+	// deciding are namespaces that were asked for and may not exist.
+	deciding []string
 	// kicked are namespaces that the server disconnected: what the client sent before it
 	// knew is dropped there, and no violation.
 	kicked []string
@@ -63,9 +66,9 @@ func (c *client) Message(data []byte, binary bool) {
 	case p == nil:
 		return // attachments are missing
 	}
-	s, kicked := c.lookup(p.Namespace)
+	s, kicked, deciding := c.lookup(p.Namespace)
 	switch {
-	case p.Type == packet.Connect && s == nil:
+	case p.Type == packet.Connect && s == nil && !deciding:
 		c.connect(p)
 	case p.Type == packet.Connect || p.Type == packet.ConnectError:
 		c.violation(errState, data)
@@ -99,49 +102,78 @@ func (c *client) violation(err error, data []byte) {
 	c.conn.Close(engine.ParseError)
 }
 
-func (c *client) lookup(namespace string) (s *Socket, kicked bool) {
+func (c *client) lookup(namespace string) (s *Socket, kicked, deciding bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.sockets {
 		if s.nsp.name == namespace {
-			return s, false
+			return s, false, false
 		}
 	}
-	for _, k := range c.kicked {
-		if k == namespace {
-			return nil, true
-		}
-	}
-	return nil, false
+	return nil, slices.Contains(c.kicked, namespace), slices.Contains(c.deciding, namespace)
 }
 
-// connect answers a CONNECT packet (protocol, "Connection to a namespace").
+// connect answers a CONNECT packet (protocol, "Connection to a namespace"). A
+// namespace that exists is entered at once; whether another may come into being is decided
+// apart from the reading of the connection.
 func (c *client) connect(p *packet.Packet) {
-	n := c.server.lookup(p.Namespace)
-	if n == nil {
-		c.sendConnectError(p.Namespace, errInvalidNamespace)
+	if !c.begin(p.Namespace) {
 		return
 	}
-	r := c.conn.Request()
-	s := newSocket(c, n, &Handshake{request: r, Time: time.Now(), Auth: p.Data})
+	n, parents := c.server.pin(p.Namespace)
+	switch {
+	case n != nil:
+		c.enter(n, p)
+	case len(parents) == 0:
+		c.refuse(p.Namespace)
+	default:
+		c.server.running.Go(func() {
+			if n := c.server.acquire(p.Namespace, p.Data); n != nil {
+				c.enter(n, p)
+			} else {
+				c.refuse(p.Namespace)
+			}
+		})
+	}
+}
+
+// begin notes that the client asks for a namespace.
+func (c *client) begin(namespace string) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.closed {
-		c.mu.Unlock()
-		return
+		return false
 	}
 	if c.idle != nil {
 		c.idle.Stop()
 		c.idle = nil
 	}
-	c.sockets = append(c.sockets, s)
-	for i, k := range c.kicked {
-		if k == n.name {
-			c.kicked = append(c.kicked[:i], c.kicked[i+1:]...)
-			break
-		}
+	c.deciding = append(c.deciding, namespace)
+	c.kicked = without(c.kicked, namespace)
+	return true
+}
+
+// enter gives the client a socket in n, whose first job is to be admitted.
+func (c *client) enter(n *Namespace, p *packet.Packet) {
+	s := newSocket(c, n, &Handshake{request: c.conn.Request(), Time: time.Now(), Auth: p.Data})
+	c.mu.Lock()
+	c.deciding = without(c.deciding, n.name)
+	if c.closed {
+		c.mu.Unlock()
+		c.server.release(n)
+		return
 	}
+	c.sockets = append(slices.Clip(c.sockets), s)
 	c.mu.Unlock()
 	s.inbox.push(job{run: s.open}, s.handle, atOnce)
+}
+
+// refuse tells the client that there is no such namespace.
+func (c *client) refuse(namespace string) {
+	c.mu.Lock()
+	c.deciding = without(c.deciding, namespace)
+	c.mu.Unlock()
+	c.sendConnectError(namespace, errInvalidNamespace)
 }
 
 var errInvalidNamespace = errors.New("Invalid namespace") //nolint:staticcheck // the text that clients get, as Socket.IO has it

@@ -131,6 +131,7 @@ func (s *Socket) close(reason string, discard bool) {
 	for _, fn := range acks {
 		fn(Args{}, ErrDisconnected)
 	}
+	s.nsp.server.release(s.nsp)
 	last := job{run: func() {
 		if before == socketConnected {
 			s.runDisconnect(reason)

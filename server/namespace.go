@@ -1,9 +1,12 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"siomq/adapter"
 	"siomq/rooms"
@@ -20,6 +23,11 @@ type Namespace struct {
 	server  *Server
 	index   *rooms.Index[*Socket]
 	adapter adapter.Adapter
+	parent  *ParentNamespace // that it came from; nil for one from Server.Of
+
+	acks atomic.Uint64 // ids of acknowledgements given so far
+
+	pins int // sockets that are in it or on the way; guarded by Server.mu
 
 	mu         sync.Mutex // for the fields below; nothing is called while it is held
 	middleware []func(*Socket) error
@@ -131,5 +139,28 @@ func (n *Namespace) Retain() *BroadcastOperator { return n.all().Retain() }
 
 // QoS starts a broadcast with an MQTT quality of service, see [BroadcastOperator.QoS].
 func (n *Namespace) QoS(level byte) *BroadcastOperator { return n.all().QoS(level) }
+
+// Timeout starts a broadcast whose EmitWithAck waits for d at most.
+func (n *Namespace) Timeout(d time.Duration) *BroadcastOperator { return n.all().Timeout(d) }
+
+// EmitWithAck sends an event to everyone and waits for their acknowledgements, see
+// [BroadcastOperator.EmitWithAck].
+func (n *Namespace) EmitWithAck(ctx context.Context, event string, values ...any) ([]Args, error) {
+	return n.all().EmitWithAck(ctx, event, values...)
+}
+
+// FetchSockets returns all sockets in the namespace, see [BroadcastOperator.FetchSockets].
+func (n *Namespace) FetchSockets(ctx context.Context) ([]*RemoteSocket, error) {
+	return n.all().FetchSockets(ctx)
+}
+
+// SocketsJoin puts all sockets into rooms, see [BroadcastOperator.SocketsJoin].
+func (n *Namespace) SocketsJoin(names ...rooms.Room) { n.all().SocketsJoin(names...) }
+
+// SocketsLeave takes all sockets out of rooms, see [BroadcastOperator.SocketsLeave].
+func (n *Namespace) SocketsLeave(names ...rooms.Room) { n.all().SocketsLeave(names...) }
+
+// DisconnectSockets disconnects all sockets, see [BroadcastOperator.DisconnectSockets].
+func (n *Namespace) DisconnectSockets(also ...DisconnectOption) { n.all().DisconnectSockets(also...) }
 
 func (n *Namespace) all() *BroadcastOperator { return &BroadcastOperator{nsp: n} }

@@ -20,6 +20,9 @@ type Options struct {
 	// ConnectTimeout is how long a connection may stay without a namespace.
 	// Default 45 s; negative: for ever.
 	ConnectTimeout time.Duration
+	// CleanupEmptyChildNamespaces removes a namespace that came from OfPattern or OfFunc when
+	// the last socket has left it.
+	CleanupEmptyChildNamespaces bool
 	// EventQueue is how many received events may wait for one socket's handlers before its
 	// transport is read no further. Default 1,000.
 	EventQueue int

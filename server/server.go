@@ -38,9 +38,11 @@ type Server struct {
 	closing atomic.Bool
 	running sync.WaitGroup // goroutines that run handlers
 
-	mu         sync.RWMutex // for the fields below; nothing is called while it is held
-	namespaces map[string]*Namespace
-	https      []*http.Server // of Serve
+	mu           sync.RWMutex // for the fields below; nothing is called while it is held
+	namespaces   map[string]*Namespace
+	parents      []*ParentNamespace
+	newNamespace []func(*Namespace)
+	https        []*http.Server // of Serve
 }
 
 // readHeaderTimeout bounds how long Serve waits for the head of a request.

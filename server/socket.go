@@ -45,7 +45,6 @@ type Socket struct {
 	early      []rooms.Room // joined in a middleware, before it is a member
 	lastRooms  []rooms.Room // those it was in, while OnDisconnecting runs
 	acks       map[uint64]func(Args, error)
-	lastAck    uint64
 	ctx        context.Context // made when somebody asks
 	cancel     context.CancelFunc
 }
@@ -330,18 +329,10 @@ func (s *Socket) emitCall(event string, values []any, f sendFlags, fn func(Args,
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	if s.state != socketConnected {
-		s.mu.Unlock()
+	p.HasID, p.ID = true, s.nsp.acks.Add(1)
+	if !s.expectAck(p.ID, fn) {
 		return nil, fmt.Errorf("emit %q: %w", event, ErrDisconnected)
 	}
-	if s.acks == nil {
-		s.acks = make(map[uint64]func(Args, error))
-	}
-	p.HasID, p.ID = true, s.lastAck
-	s.lastAck++
-	s.acks[p.ID] = fn
-	s.mu.Unlock()
 	forget = func() { s.takeAck(p.ID) }
 	if err := s.write(p, f); err != nil {
 		forget()
