@@ -116,7 +116,10 @@ func TestWaitWithoutRaw(t *testing.T) {
 	}
 }
 
+// TestReadDeadline brings a message byte by byte, and lets deadlines pass before and after each.
 func TestReadDeadline(t *testing.T) {
+	stream := join(frame(0x01, "Hel"), frame(0x80, "lo"))
+	last := len(stream) - 1
 	for _, how := range []string{"TCP", "pipe"} {
 		t.Run(how, func(t *testing.T) {
 			ours, theirs := tcpPair(t)
@@ -125,43 +128,43 @@ func TestReadDeadline(t *testing.T) {
 				defer func() { _, _ = ours.Close(), theirs.Close() }()
 			}
 			c := ws.NewTestConn(ours, nil, -1, nil)
-			stream := join(frame(0x01, "Hel"), frame(0x80, "lo"))
-			for i := range stream {
-				if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
-					t.Fatalf("set deadline: %v", err)
-				}
-				if _, _, err := c.Next(nil); !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Fatalf("after %d bytes: error %v, want deadline", i, err)
-				}
-				if err := c.SetReadDeadline(time.Time{}); err != nil {
-					t.Fatalf("clear deadline: %v", err)
-				}
+			for i := range last {
 				written := make(chan struct{})
 				go func() {
 					defer close(written)
 					_, _ = theirs.Write(stream[i : i+1])
 				}()
-				if how == "TCP" || i == len(stream)-1 {
-					if how == "TCP" {
-						<-written
+				for taken := false; !taken; { // a pipe is written to only while it is read
+					select {
+					case <-written:
+						taken = true
+					default:
 					}
-					continue
+					within(t, c, time.Millisecond)
+					if _, _, err := c.Next(nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Fatalf("after %d bytes: error %v, want deadline", i, err)
+					}
 				}
-				if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
-					t.Fatalf("set deadline: %v", err)
-				}
-				if _, _, err := c.Next(nil); !errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Fatalf("after %d bytes: error %v, want deadline", i+1, err)
-				}
-				<-written
 			}
-			if err := c.SetReadDeadline(time.Now().Add(testWait)); err != nil {
-				t.Fatalf("set deadline: %v", err)
-			}
+			written := make(chan struct{})
+			go func() {
+				defer close(written)
+				_, _ = theirs.Write(stream[last:])
+			}()
+			within(t, c, testWait)
 			if _, data, err := c.Next(nil); err != nil || string(data) != "Hello" {
 				t.Errorf("message is %q with error %v, want Hello", data, err)
 			}
+			<-written
 		})
+	}
+}
+
+// within sets the read deadline.
+func within(t *testing.T, c *ws.Conn, d time.Duration) {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		t.Fatalf("set deadline: %v", err)
 	}
 }
 
