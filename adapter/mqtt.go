@@ -175,12 +175,19 @@ func (a *mqttNamespace) publish(msg *rooms.Message) error {
 			}
 			encoded = true
 		}
+		if msg.Retain && len(out.Payload) == 0 {
+			return errors.Join(errs, ErrRetainEmpty)
+		}
 		if err := a.mqtt.broker.Publish(context.Background(), &out); err != nil {
 			errs = errors.Join(errs, fmt.Errorf("publish %q: %w", out.Topic, err))
 		}
 	}
 	return errs
 }
+
+// ErrRetainEmpty: the payload would be empty, and an empty retained publish
+// deletes the last value (MQTT 5 section 3.3.1.3).
+var ErrRetainEmpty = errors.New("an empty payload cannot be retained")
 
 // everyone are the targets of a message that names none.
 var everyone = []rooms.Target{{Kind: rooms.ToAll}}

@@ -80,8 +80,9 @@ func (b *BroadcastOperator) Local() *BroadcastOperator {
 	return &c
 }
 
-// Retain makes the event the last value of its topics, which the broker hands
-// to whoever subscribes later. An event without arguments cannot be retained.
+// Retain makes the event the last value of its topics, which the broker hands to
+// whoever subscribes later. An event whose payload is empty (no argument, or one that is
+// an empty string or empty binary) cannot be retained.
 func (b *BroadcastOperator) Retain() *BroadcastOperator {
 	c := *b
 	c.retain = true
@@ -138,9 +139,6 @@ func (b *BroadcastOperator) message(event string, values []any) (*rooms.Message,
 		m.QoS = b.qos
 	case b.volatile:
 		m.QoS = 0
-	}
-	if b.retain && a.N == 0 {
-		return nil, fmt.Errorf("emit %q: %w", event, errRetainNothing)
 	}
 	return m, nil
 }

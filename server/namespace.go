@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,9 +10,6 @@ import (
 	"siomq/adapter"
 	"siomq/rooms"
 )
-
-// errRetainNothing: an empty retained payload would delete the last value (MQTT 5, 3.3.1.3).
-var errRetainNothing = errors.New("an event without arguments cannot be retained")
 
 // Namespace is one of the namespaces of a server, from [Server.Of]. Its methods
 // may be called by any goroutine.
