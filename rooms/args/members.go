@@ -74,12 +74,8 @@ func (d *decoder) structMember(v reflect.Value, fields []field) func(string, int
 			return 0, err
 		}
 		var end int
-		if f.quoted && d.raw[i] == '"' {
-			end = d.skip(i)
-			var inner string
-			if inner, err = Unquote(d.raw[i:end]); err == nil {
-				err = json.Unmarshal([]byte(inner), fv.Addr().Interface())
-			}
+		if f.quoted && d.raw[i] != 'n' {
+			end, err = d.quoted(i, fv)
 		} else {
 			end, err = d.value(i, fv)
 		}
@@ -88,6 +84,20 @@ func (d *decoder) structMember(v reflect.Value, fields []field) func(string, int
 		}
 		return end, nil
 	}
+}
+
+// quoted decodes a value that the string option of a field's tag has put into a
+// string.
+func (d *decoder) quoted(i int, v reflect.Value) (int, error) {
+	end := d.skip(i)
+	if d.raw[i] != '"' {
+		return 0, &json.UnmarshalTypeError{Value: "unquoted value", Type: v.Type(), Offset: int64(i)}
+	}
+	inner, err := Unquote(d.raw[i:end])
+	if err != nil {
+		return 0, err
+	}
+	return end, json.Unmarshal([]byte(inner), v.Addr().Interface())
 }
 
 // fieldNamed finds a field as encoding/json does: an exact match is better than
