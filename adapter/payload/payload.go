@@ -28,7 +28,7 @@
 //     without the content type.
 //   - A string with NUL is text like any other. A string that has no UTF-8 form,
 //     because it has an unpaired surrogate (\ud800), stays JSON: it is written
-//     quoted, as application/json.
+//     quoted, as application/json. In msgpack the surrogate becomes U+FFFD.
 //   - JSON numbers keep every digit in JSON. White space around a value is cut.
 //   - JSON that nests over args.MaxDepth is an error and not a string.
 //   - In application/json, an object {"_placeholder":true,"num":0} is plain data.
@@ -172,9 +172,9 @@ func Encode(a rooms.Args) (payload []byte, contentType string, err error) {
 }
 
 // EncodeAs returns the payload of arguments in a fixed kind, and its content
-// type. Text takes any single JSON value, one that is not a string as its JSON text; JSON takes any
-// single value without binary data, Binary a single binary or string. What does not fit is
-// ErrKind.
+// type. Text takes any single value without binary data, one that is not a string
+// as its JSON text; JSON takes the same; Binary takes a single binary or string;
+// None takes whatever there is and drops it. What does not fit is ErrKind.
 func EncodeAs(a rooms.Args, k Kind) (payload []byte, contentType string, err error) {
 	contentType = k.ContentType()
 	switch {
