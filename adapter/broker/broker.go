@@ -128,8 +128,8 @@ const (
 
 // ClientEvent is one change of one MQTT client.
 type ClientEvent struct {
-	Kind    ClientEventKind
-	Client  Client
+	Kind   ClientEventKind
+	Client Client
 	// Filters, $share/{group}/ prefix removed: those concerned, or with
 	// ClientConnected those that the session kept from an earlier connection.
 	Filters []string
