@@ -148,11 +148,15 @@ func TestCloseWaitsForMessage(t *testing.T) {
 	c, s := srv.ws()
 	c.send("4x")
 	c.send("4y")
-	c.wantClose()
+	if op, _ := c.next(); op != opClose {
+		t.Errorf("opcode %d, want a close frame", op)
+	}
 	if len(s.closed) != 0 {
 		t.Error("Close during Message")
 	}
 	close(release)
+	c.sendFrame(opClose, nil)
+	c.wantEnd()
 	s.wantClosed(t, "bye")
 	if len(s.messages) != 1 {
 		t.Errorf("%d messages, want 1: none after Close", len(s.messages))

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,23 +104,25 @@ func TestMessagesAreNoPong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newPipeServer(t, heartbeatOptions(), nil)
 		c, s := srv.ws()
-		go func() {
+		var wg sync.WaitGroup
+		wg.Go(func() {
 			for {
 				if _, _, err := c.read(); err != nil {
 					return
 				}
 			}
-		}()
-		go func() {
+		})
+		wg.Go(func() {
 			for {
 				time.Sleep(time.Second / 7)
 				if _, err := c.conn.Write(maskedFrame(opText, []byte("4x"))); err != nil {
 					return
 				}
 			}
-		}()
+		})
 		s.wantClosed(t, engine.PingTimeout)
 		_ = c.conn.Close()
+		wg.Wait()
 	})
 }
 
