@@ -45,7 +45,7 @@ func (c *chat) sit(s *server.Socket, key string) *seat {
 		key = s.ID()
 	}
 	sum := sha256.Sum256([]byte(key))
-	id := hex.EncodeToString(sum[:8])
+	id := hex.EncodeToString(sum[:6])
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.people[id]

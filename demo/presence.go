@@ -130,7 +130,7 @@ func (c *chat) stateOf(name string) roomState {
 		r = newRoom()
 	}
 	maps.DeleteFunc(r.publishers, func(id string, _ struct{}) bool { return !connected[id] })
-	s := roomState{presence: r.presence(name), Messages: slices.Concat([]*message{}, r.messages), Events: r.events()}
+	s := roomState{presence: r.presence(name), Messages: append([]*message{}, r.messages...), Events: r.events()}
 	c.mu.Unlock()
 	s.Devices = c.withListeners(name, s.Devices)
 	return s

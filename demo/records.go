@@ -47,8 +47,11 @@ type deviceEvent struct {
 }
 
 func newMessage(from, text string) *message {
-	return &message{From: from, Text: text, Time: time.Now().UnixMilli(), ID: rand.Text()}
+	return &message{From: from, Text: text, Time: time.Now().UnixMilli(), ID: newID()}
 }
+
+// newID is unguessable enough to be unique, and short enough to be read in a terminal.
+func newID() string { return rand.Text()[:13] }
 
 // fromDevice makes the message that browsers see of what a device published: text as it is,
 // {"text": "…"} as its text, and any other JSON as JSON.
@@ -78,7 +81,7 @@ func fromDevice(p *server.Publish) *message {
 const maxValue = 4096
 
 func eventOf(p *server.Publish) *deviceEvent {
-	e := &deviceEvent{From: p.ClientID(), Event: p.Event(), Device: true, Time: time.Now().UnixMilli(), ID: rand.Text()}
+	e := &deviceEvent{From: p.ClientID(), Event: p.Event(), Device: true, Time: time.Now().UnixMilli(), ID: newID()}
 	a := p.Args()
 	switch {
 	case len(a.Attachments) > 0:

@@ -355,7 +355,7 @@ function drawPrivateRow(row, conv) {
   if (!markRow(row, conv, conv.name)) return;
   row.replaceChildren(
     el("button", { class: "open", type: "button", "aria-current": conv === now && "true", onclick: () => showAndGo(conv) },
-      conv.kind === "device" ? deviceFace("small") : face(conv.name, conv.id, "small"), el("span", { class: "label" }, conv.name), badge(conv)),
+      conv.kind === "device" ? deviceFace("small") : face(conv.name, conv.id, "small"), el("span", { class: "label", title: conv.name }, conv.name), badge(conv)),
     closer(t("close", { name: conv.name }), conv));
 }
 
@@ -477,21 +477,27 @@ function connect(io) {
     auth: (give) => give({ key, name: me.name || store.get(kept, "name") || "", rooms: wantedRooms(wanted) }),
   });
   let lost = false;
+  let attempts = 0;
+  const words = () => (!navigator.onLine ? t("offline") : attempts > 1 ? t("lost_again", { n: attempts }) : t("lost"));
   socket.on("welcome", (welcome) => {
     link(lost ? t("back") : "", "good");
     lost = false;
+    attempts = 0;
     onWelcome(welcome);
   });
   socket.on("disconnect", (reason) => {
     lost = true;
-    link(t(navigator.onLine ? "lost" : "offline"));
+    link(words());
     // After a disconnect by the server the client does not come back by itself.
     if (reason === "io server disconnect") setTimeout(() => socket.connect(), 1000);
   });
-  socket.io.on("reconnect_attempt", (n) => { if (n > 1) link(navigator.onLine ? t("lost_again", { n }) : t("offline")); });
+  socket.io.on("reconnect_attempt", (n) => {
+    attempts = n;
+    link(words());
+  });
   socket.on("connect_error", (reason) => {
     lost = true;
-    if (socket.active) return link(navigator.onLine ? t("lost") : t("offline"));
+    if (socket.active) return link(words());
     link(t("refused", { reason: reason.message }));
     setTimeout(() => socket.connect(), 3000);
   });

@@ -1,6 +1,6 @@
 // The log of one conversation: messages, device events, who came and left.
 
-import { clock, count, dayOf, deviceFace, el, face, mark, t } from "./ui.js";
+import { clock, count, dayOf, deviceFace, el, face, mark, shortID, t } from "./ui.js";
 
 const most = 300;                 // rows kept for each conversation
 const together = 5 * 60 * 1000;   // messages of one author within this time share a heading, in ms
@@ -146,7 +146,7 @@ export class Log {
     const body = el("div", { class: "body" });
     if (first) {
       body.append(el("div", { class: "who" },
-        el("b", { class: item.device ? "mono" : "" }, item.from),
+        item.device ? el("b", { class: "mono", title: item.from }, shortID(item.from)) : el("b", {}, item.from),
         item.device && el("span", { class: "tag mqtt", title: t("device_tag_title") }, t("device_tag")),
         el("time", { datetime: new Date(item.time).toISOString() }, clock(item.time))));
     }
@@ -162,7 +162,7 @@ export class Log {
 
   #event(item) {
     return el("li", { class: "event" }, mark("mqtt"),
-      el("b", {}, item.from), isStatus(item) ? undefined : el("span", {}, item.event),
+      el("b", { title: item.from }, shortID(item.from)), isStatus(item) ? undefined : el("span", {}, item.event),
       el("span", { class: isStatus(item) ? "" : "value", "aria-live": "off" }, eventText(item)),
       item.times > 1 && el("span", {}, count("count_times", item.times)),
       el("time", {}, clock(item.time)));

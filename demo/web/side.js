@@ -1,7 +1,7 @@
 // Beside the conversation: who is here, the sensors with their controls, and the lines to copy.
 
 import { numberIn } from "./log.js";
-import { $, commandLine, count, deviceFace, el, face, mark, mosquitto, mqttDoor, privateTopic, roomTopic, spark, sync, t } from "./ui.js";
+import { $, commandLine, count, deviceFace, el, face, mark, mosquitto, mqttDoor, privateTopic, roomTopic, shortID, spark, sync, t } from "./ui.js";
 
 const intervals = [1, 3, 5, 10, 30]; // seconds to choose from
 
@@ -59,7 +59,7 @@ const memberRow = () => el("li");
 function drawMember(row, state, picture, name, note, onclick, kind = "") {
   if (row.dataset.state === state) return;
   row.dataset.state = state;
-  const inside = [picture, el("span", { class: `label ${kind}` }, name), el("span", { class: "side-note" }, note)];
+  const inside = [picture, el("span", { class: `label ${kind}`, title: name }, kind === "mono" ? shortID(name) : name), el("span", { class: "side-note" }, note)];
   row.replaceChildren(onclick
     ? el("button", { class: "open", type: "button", "aria-label": `${name}, ${note}. ${t("write_to", { name })}`, onclick }, ...inside)
     : el("div", { class: "open" }, ...inside));
@@ -76,7 +76,7 @@ export function showReadings(conv, show) {
     node.dataset.time = s.time;
     const chip = node.firstElementChild ?? node.appendChild(el("button", { class: "reading", type: "button" }));
     chip.onclick = () => show(s.from);
-    chip.replaceChildren(mark("mqtt"), el("span", { class: "of" }, `${s.from} ${s.event}`),
+    chip.replaceChildren(mark("mqtt"), el("span", { class: "of" }, `${shortID(s.from)} ${s.event}`),
       el("span", { class: "value" }, number(s.reading.number), s.reading.unit && ` ${s.reading.unit}`), spark(s.numbers, 52, 16));
   });
 }

@@ -84,6 +84,9 @@ export function face(name, id, size = "") {
 /** A device's face: a square with the mark of MQTT. */
 export const deviceFace = (size = "") => el("span", { class: `face device ${size}`, "aria-hidden": "true" }, mark("mqtt"));
 
+/** A client identifier as people read it: one that a broker made up is long. */
+export const shortID = (id) => (id.length <= 20 ? id : `${id.slice(0, 10)}…${id.slice(-4)}`);
+
 /** Makes the list's children be those of items, keeping the nodes of known keys, and so the keyboard focus. */
 export function sync(list, items, keyOf, make, update) {
   const known = new Map([...list.children].map((node) => [node.dataset.key, node]));
