@@ -113,16 +113,18 @@ func (d *mqttDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "origin not allowed", http.StatusForbidden)
 		return
 	}
-	conn, err := ws.Upgrade(w, r, &ws.UpgradeOptions{Subprotocols: []string{"mqtt", "mqttv3.1"}})
+	conn, err := ws.Upgrade(w, r, &ws.UpgradeOptions{Subprotocols: []string{"mqtt", "mqttv3.1"}, RequireSubprotocol: true})
 	if err != nil {
 		d.server.log.Debug("MQTT over WebSocket refused", zap.Error(err), zap.String("address", r.RemoteAddr))
 		return
 	}
-	d.server.running.Go(func() {
+	// The connection is the broker's, whose Close ends it and waits for it. Shutdown must not
+	// wait: the broker is closed after it.
+	go func() {
 		if err := d.conns.ServeConn(ws.NewStream(conn), "ws"); err != nil {
 			d.server.log.Debug("MQTT over WebSocket ended", zap.Error(err))
 		}
-	})
+	}()
 }
 
 // MQTTClient is an MQTT client that is connected.
