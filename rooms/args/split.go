@@ -24,7 +24,8 @@ func All(a rooms.Args) iter.Seq2[int, []byte] {
 // At returns the value of index i alone, with its own attachments and
 // placeholders renumbered to them, ready to be decoded or passed on. It shares
 // memory with a when no placeholder has to change. Without a value of that
-// index the result is empty (N is 0).
+// index the result is empty (N is 0). It looks through the values before; whoever
+// wants them one after the other uses All.
 func At(a rooms.Args, i int) rooms.Args { return Slice(a, i, i+1) }
 
 // Slice returns the values i up to and without j, like a slice expression;
