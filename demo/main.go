@@ -77,7 +77,7 @@ func serve(ctx context.Context, set *settings, mqtt *embedded.Broker, stdout io.
 	if err != nil {
 		return errors.Join(fmt.Errorf("HTTP address %q: %w", set.http, err), shutdown(siomq, nil))
 	}
-	site, err := newPages(mqtt.Addr())
+	site, err := newPages(content, mqtt.Addr())
 	if err != nil {
 		return errors.Join(err, listener.Close(), shutdown(siomq, nil))
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 //go:embed web
-var web embed.FS
+var content embed.FS
 
 // vendored are the browser libraries that `make pages` puts into web/vendor.
 var vendored = [...]string{"socket.io.esm.min.js", "mqtt.esm.js"}
@@ -64,17 +64,17 @@ type limits struct {
 	Text int `json:"text"` // characters of a message
 }
 
-// newPages prepares the pages of a server whose broker listens on mqtt.
-func newPages(mqtt net.Addr) (*pages, error) {
+// newPages prepares the pages in the folder web of source, of a server whose broker listens on mqtt.
+func newPages(source fs.FS, mqtt net.Addr) (*pages, error) {
 	p := &pages{files: make(map[string]page)}
-	err := fs.WalkDir(web, "web", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(source, "web", func(name string, entry fs.DirEntry, err error) error {
 		kind, known := types[path.Ext(name)]
 		if err != nil || entry.IsDir() || !known {
 			return err
 		}
-		body, err := web.ReadFile(name)
+		body, err := fs.ReadFile(source, name)
 		if err == nil && path.Ext(name) == ".html" {
-			body, err = render(body, mqtt)
+			body, err = render(source, body, mqtt)
 		}
 		if err != nil {
 			return fmt.Errorf("page %s: %w", name, err)
@@ -92,9 +92,9 @@ func newPages(mqtt net.Addr) (*pages, error) {
 }
 
 // render puts the texts of the language into a page: {{t "key"}}, and all of them as JSON for its scripts.
-func render(source []byte, mqtt net.Addr) ([]byte, error) {
+func render(source fs.FS, body []byte, mqtt net.Addr) ([]byte, error) {
 	const lang = "en"
-	text, err := web.ReadFile("web/lang/" + lang + ".json")
+	text, err := fs.ReadFile(source, "web/lang/"+lang+".json")
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func render(source []byte, mqtt net.Addr) ([]byte, error) {
 		}
 		return "", fmt.Errorf("no text %q in %q", key, lang)
 	}})
-	if _, err := t.Parse(string(source)); err != nil {
+	if _, err := t.Parse(string(body)); err != nil {
 		return nil, err
 	}
 	f := facts{Prefix: "sio", Path: "/mqtt", Limits: limits{Text: maxText}}

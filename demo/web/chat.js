@@ -114,6 +114,7 @@ function takeRoom(state) {
   const conv = conversation("room", state.room);
   conv.log.merge([...state.messages.map(asMessage), ...lastEvents(state.events)]);
   state.events.forEach((event) => conv.readings.take(event));
+  if (conv.known) watchPresence(conv, state); // a reconnection: who was there before has not come in
   Object.assign(conv, { people: state.people, devices: state.devices, watching: state.watching, known: true });
   return conv;
 }
