@@ -172,39 +172,67 @@ func (n *Namespace) Deliver(m *rooms.Message) error {
 // deliver sends p to the sockets that m is for. each, when not nil, is called
 // with every one of them before the packet is in its queue.
 func (n *Namespace) deliver(m *rooms.Message, p *packet.Packet, each func(*Socket) bool) error {
+	d := deliveries.Get().(*delivery)
+	err := n.enqueue(d, m, p, each)
+	for i, s := range d.watched {
+		s.notifyOutgoing(p)
+		d.watched[i] = nil
+	}
+	for i, c := range d.conns {
+		c.Flush()
+		d.conns[i] = nil
+	}
+	d.conns, d.watched = d.conns[:0], d.watched[:0]
+	deliveries.Put(d)
+	return err
+}
+
+// delivery is what remains to be done when an event is in the queues.
+type delivery struct {
+	conns   []*engine.Socket // to flush
+	watched []*Socket        // with listeners for outgoing events
+}
+
+// deliveries recycles them.
+var deliveries = sync.Pool{New: func() any { return new(delivery) }}
+
+// enqueue puts p into the queues of the sockets that m is for. With a memory,
+// queues and log have the same order.
+func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, each func(*Socket) bool) error {
+	logged := n.memory != nil && !m.Volatile && !p.HasID
+	if logged {
+		n.memory.mu.Lock()
+		defer n.memory.mu.Unlock()
+		var err error
+		if p, err = n.memory.numberedLocked(p); err != nil {
+			return err
+		}
+	}
 	frame, err := n.server.encode(p)
 	if err != nil {
 		return err
 	}
-	batch := batches.Get().(*[]*engine.Socket)
-	conns := (*batch)[:0]
+	if logged {
+		n.memory.recordLocked(frame, m)
+	}
 	n.index.Each(selection(m), func(s *Socket) bool {
 		if each != nil && !each(s) {
 			return true
 		}
 		if s.watched.Load() {
-			s.notifyOutgoing(p)
+			d.watched = append(d.watched, s)
 		}
 		enqueue := s.client.conn.Enqueue
 		if m.Volatile {
 			enqueue = s.client.conn.EnqueueVolatile
 		}
 		if enqueue(frame) == nil { // else the connection is closing, and says so itself
-			conns = append(conns, s.client.conn)
+			d.conns = append(d.conns, s.client.conn)
 		}
 		return true
 	})
-	for i, c := range conns {
-		c.Flush()
-		conns[i] = nil
-	}
-	*batch = conns
-	batches.Put(batch)
 	return nil
 }
-
-// batches recycles the lists of connections to flush.
-var batches = sync.Pool{New: func() any { return new([]*engine.Socket) }}
 
 // selection says which sockets a message is for.
 func selection(m *rooms.Message) rooms.Selection {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"runtime/debug"
+	"slices"
 
 	"go.uber.org/zap"
 
@@ -21,11 +22,23 @@ const (
 // open is the first job of a socket: middleware, then CONNECT to the client, then the
 // connection listeners. Events wait in the inbox meanwhile, so none is missed.
 func (s *Socket) open() {
-	if err := s.nsp.admit(s); err != nil {
-		s.refuse(err)
-		return
+	var past *session
+	var seen uint64
+	if s.nsp.memory != nil {
+		var pid string
+		if pid, past, seen = s.nsp.memory.claim(s.handshake.Auth); past != nil {
+			s.resume(pid, past)
+		} else {
+			s.privateID = s.nsp.server.newSocketID()
+		}
 	}
-	if !s.enter() {
+	if past == nil || s.nsp.memory.opts.RunMiddleware {
+		if err := s.nsp.admit(s); err != nil {
+			s.refuse(err)
+			return
+		}
+	}
+	if !s.enter(past, seen) {
 		return
 	}
 	for _, fn := range s.nsp.connectionListeners() {
@@ -33,43 +46,82 @@ func (s *Socket) open() {
 	}
 }
 
-// enter makes the socket a member of the namespace and tells the client, in this order for
-// everybody else: CONNECT is queued before any broadcast can reach the socket.
-func (s *Socket) enter() bool {
+// resume gives the socket back what its client had.
+func (s *Socket) resume(pid string, past *session) {
+	s.id, s.privateID, s.startOffset, s.recovered = past.id, pid, past.start, true
 	s.mu.Lock()
-	if s.state != socketConnecting {
-		s.mu.Unlock()
-		return false // the client left while the middleware ran
+	defer s.mu.Unlock()
+	s.early = slices.Clone(past.rooms)
+	s.data = past.data
+}
+
+// enter makes the socket a member of the namespace and tells the client, in this order for
+// everybody else: CONNECT, and what a client that comes back has missed, are queued before
+// any broadcast can reach the socket.
+func (s *Socket) enter(past *session, seen uint64) bool {
+	m := s.nsp.memory
+	if m != nil {
+		m.mu.Lock()
+	}
+	s.mu.Lock()
+	ok := s.state == socketConnecting && s.enterLocked(past, seen) // else the client left while the middleware ran
+	s.mu.Unlock()
+	if m != nil {
+		m.mu.Unlock()
+	}
+	if ok {
+		s.client.conn.Flush()
+	}
+	return ok
+}
+
+// enterLocked is called with Socket.mu held, and recovery.mu where there is one.
+func (s *Socket) enterLocked(past *session, seen uint64) bool {
+	var missed []*engine.Message
+	if past != nil {
+		var complete bool
+		if missed, complete = s.nsp.memory.missedLocked(past, seen); !complete {
+			s.client.conn.Close(engine.TransportClose) // the log ran over while the middleware ran: the client starts anew
+			return false
+		}
 	}
 	m, err := s.nsp.server.encode(&packet.Packet{
-		Type: packet.Connect, Namespace: s.nsp.name, Data: connectPayload(s.id),
+		Type: packet.Connect, Namespace: s.nsp.name, Data: connectPayload(s.id, s.privateID),
 	})
-	if err == nil {
-		err = s.client.conn.Enqueue(m)
-	}
-	if err != nil {
-		s.mu.Unlock()
+	if err != nil || s.client.conn.Enqueue(m) != nil {
 		return false // the connection is closing, and will close this socket
 	}
+	for _, m := range missed {
+		if s.client.conn.Enqueue(m) != nil {
+			return false
+		}
+	}
 	if !s.nsp.index.Add(s.id, s) {
-		s.mu.Unlock()
 		s.nsp.server.log.Error("socket id in use", zap.String("socket", s.id), zap.String("namespace", s.nsp.name))
 		s.client.conn.Close(engine.ForcedClose)
 		return false
 	}
 	s.nsp.index.Join(s.id, s.early...)
 	s.early = nil
+	if mem := s.nsp.memory; mem != nil {
+		mem.here[s.privateID] = s
+		if past == nil {
+			s.startOffset = mem.last
+		}
+	}
 	s.state = socketConnected
 	s.connected.Store(true)
-	s.mu.Unlock()
-	s.client.conn.Flush()
 	return true
 }
 
-func connectPayload(id string) []byte {
-	b := make([]byte, 0, len(id)+len(`{"sid":""}`))
+func connectPayload(id, privateID string) []byte {
+	b := make([]byte, 0, len(id)+len(privateID)+len(`{"sid":"","pid":""}`))
 	b = append(b, `{"sid":"`...)
 	b = append(b, id...) // base64url, nothing to escape
+	if privateID != "" {
+		b = append(b, `","pid":"`...)
+		b = append(b, privateID...)
+	}
 	return append(b, `"}`...)
 }
 
@@ -123,6 +175,7 @@ func (s *Socket) close(reason string, discard bool) {
 	if before == socketConnected {
 		s.lastRooms = s.nsp.index.Remove(s.id)
 	}
+	left, data := s.lastRooms, s.data
 	if s.cancel != nil {
 		s.cancel()
 	}
@@ -130,6 +183,9 @@ func (s *Socket) close(reason string, discard bool) {
 
 	for _, fn := range acks {
 		fn(Args{}, ErrDisconnected)
+	}
+	if s.nsp.memory != nil && before == socketConnected {
+		s.nsp.memory.keep(s, reason, left, data)
 	}
 	s.nsp.server.release(s.nsp)
 	last := job{run: func() {

@@ -3,6 +3,7 @@ package server_test
 import (
 	"context"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -40,7 +41,8 @@ func start(t testing.TB, o *server.Options) (*server.Server, string) {
 		ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
 		defer cancel()
 		if err := io.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
+			stacks := make([]byte, 1<<20)
+			t.Errorf("shutdown: %v\n%s", err, stacks[:runtime.Stack(stacks, true)])
 		}
 		if err := <-served; err != server.ErrServerClosed {
 			t.Errorf("Serve = %v, want ErrServerClosed", err)

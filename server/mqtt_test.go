@@ -146,6 +146,7 @@ func TestDeviceAndSocketShareARoom(t *testing.T) {
 	io.OnConnection(func(s *server.Socket) { echo(s); _ = s.Join("lobby") })
 	c := siotest.Dial(t, url)
 	sid := c.Connect("/")
+	c.Quiet("/")
 	d := dialDevice(t, addr, "sensor-1")
 	d.subscribe("sio/main/room/lobby/#", "sio/main/all/#", "sio/main/socket/sensor-1/#")
 
@@ -284,9 +285,10 @@ func TestPublishMiddleware(t *testing.T) {
 		}
 		return p.SetArgs(map[string]any{"from": p.ClientID(), "text": text})
 	})
-	io.OnConnection(func(s *server.Socket) { _ = s.Join("lobby") })
+	io.OnConnection(func(s *server.Socket) { echo(s); _ = s.Join("lobby") })
 	c := siotest.Dial(t, url)
 	c.Connect("/")
+	c.Quiet("/")
 	d := dialDevice(t, addr, "sensor-1")
 	d.subscribe("sio/main/room/+/+")
 	d.publish("sio/main/room/lobby/message", "hello", "")

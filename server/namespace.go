@@ -19,6 +19,7 @@ type Namespace struct {
 	server  *Server
 	index   *rooms.Index[*Socket]
 	adapter adapter.Adapter
+	memory  *recovery        // of clients that may come back; nil without Options.Recovery
 	parent  *ParentNamespace // that it came from; nil for one from Server.Of
 
 	acks atomic.Uint64 // ids of acknowledgements given so far
@@ -33,6 +34,9 @@ type Namespace struct {
 
 func newNamespace(srv *Server, name string) *Namespace {
 	n := &Namespace{name: name, server: srv, index: rooms.NewIndex[*Socket]()}
+	if srv.opts.Recovery != nil {
+		n.memory = newRecovery(srv.opts.Recovery, srv.newSocketID()[:8]+"-")
+	}
 	n.adapter = srv.openAdapter(n)
 	return n
 }

@@ -23,6 +23,8 @@ type Options struct {
 	// CleanupEmptyChildNamespaces removes a namespace that came from OfPattern or OfFunc when
 	// the last socket has left it.
 	CleanupEmptyChildNamespaces bool
+	// Recovery turns on connection state recovery, in memory. Nil: off.
+	Recovery *RecoveryOptions
 	// EventQueue is how many received events may wait for one socket's handlers before its
 	// transport is read no further. Default 1,000.
 	EventQueue int

@@ -44,7 +44,8 @@ func (p *Publish) Room() (name rooms.Room, ok bool) {
 // Retained reports whether the publish is also the last value of its topic.
 func (p *Publish) Retained() bool { return p.message.Retain }
 
-// Args returns the arguments that local sockets receive.
+// Args returns the arguments that local sockets receive. They are valid until the middleware
+// returns; Bind copies what it decodes.
 func (p *Publish) Args() Args { return p.message.Args }
 
 // Bind decodes the arguments, like [Event.Bind].

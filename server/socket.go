@@ -22,12 +22,15 @@ import (
 // listener holds up this socket alone. All methods may be called by any
 // goroutine, listeners included; emits of one goroutine arrive in its order.
 type Socket struct {
-	// Fixed after New.
-	id        rooms.SocketID
-	nsp       *Namespace
-	client    *client
-	handshake *Handshake
-	inbox     inbox
+	// Fixed once it is connected.
+	id          rooms.SocketID
+	privateID   string // with which the client may come back; empty without recovery
+	startOffset uint64 // newest event when it connected first
+	recovered   bool
+	nsp         *Namespace
+	client      *client
+	handshake   *Handshake
+	inbox       inbox
 
 	connected   atomic.Bool
 	muted       atomic.Bool // events that wait are not handled any more
@@ -75,6 +78,10 @@ func (s *Socket) Handshake() *Handshake { return s.handshake }
 
 // Connected reports whether the socket is connected.
 func (s *Socket) Connected() bool { return s.connected.Load() }
+
+// Recovered reports whether the client came back within the time given by Options.Recovery:
+// id, rooms and data are those it had, and it has got what it missed.
+func (s *Socket) Recovered() bool { return s.recovered }
 
 // Transport returns the transport now in use: "polling" or "websocket".
 func (s *Socket) Transport() string { return s.client.conn.Transport() }
@@ -192,7 +199,7 @@ func (s *Socket) OnAny(fn func(*Event)) *Listener {
 }
 
 // OnAnyOutgoing adds a listener for every event sent to the client, broadcasts
-// included. It is called before the event is written, by the goroutine that emits, and must not
+// included. It is called by the goroutine that emits, before the event is written, and must not
 // block; the Event has a name and arguments and wants no acknowledgement.
 func (s *Socket) OnAnyOutgoing(fn func(*Event)) *Listener {
 	l := &Listener{fn: fn, remove: func(l *Listener) {
@@ -454,6 +461,10 @@ type sendFlags struct {
 func (s *Socket) write(p *packet.Packet, f sendFlags) error {
 	if !s.connected.Load() {
 		return fmt.Errorf("emit %q: %w", p.Event, ErrDisconnected)
+	}
+	if s.nsp.memory != nil && p.Type == packet.Event && !p.HasID && !f.volatile {
+		own := &rooms.Message{Event: p.Event, Targets: []rooms.Target{{Kind: rooms.ToSocket, Name: s.id}}}
+		return s.nsp.deliver(own, p, func(member *Socket) bool { return member == s })
 	}
 	m, err := s.nsp.server.encode(p)
 	if err != nil {

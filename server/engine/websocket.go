@@ -45,13 +45,25 @@ func (c *connReader) Pong(frame []byte) {
 
 // readConn reads the WebSocket of the session until it ends.
 func (s *Socket) readConn(conn *ws.Conn) {
-	for s.readOn(conn.ReadLoop((*connReader)(s))) {
+	err := conn.ReadLoop((*connReader)(s))
+	for s.readOn(err) {
+		err = conn.ReadLoop((*connReader)(s))
 	}
 	s.mu.Lock()
 	s.readDone = true
+	written := !s.writing && s.emptyLocked()
 	s.mu.Unlock()
+	var closed *ws.CloseError
+	if written && errors.As(err, &closed) && closed.Local {
+		// The client is still sending, and has to see the close frame.
+		_ = conn.Linger(min(violationTimeout, s.srv.opts.CloseTimeout))
+	}
 	s.settle()
 }
+
+// violationTimeout is how long what a client sends is thrown away after it has
+// broken the rules of WebSocket.
+const violationTimeout = 2 * time.Second
 
 // readOn ends the session for the error that reading ended with, and tells
 // whether there is something to read on for: the client's close frame.
