@@ -141,17 +141,20 @@ func (c *Client) Read() (Packet, error) {
 // later calls.
 func (c *Client) Await(kind byte) Packet {
 	c.tb.Helper()
-	var other []Packet
-	defer func() { c.waiting = append(other, c.waiting...) }()
-	for {
-		p, err := c.Read()
-		if err != nil {
-			c.tb.Fatalf("await packet type %d: %v (before it: %+v)", kind, err, other)
+	for i := 0; ; i++ {
+		if i == len(c.waiting) {
+			_ = c.Conn.SetReadDeadline(time.Now().Add(Patience))
+			p, err := readPacket(c.in, c.Version)
+			if err != nil {
+				c.tb.Fatalf("await packet type %d: %v (before it: %d other packets)", kind, err, i)
+			}
+			c.waiting = append(c.waiting, p)
 		}
-		if p.Type == kind {
+		if p := c.waiting[i]; p.Type == kind {
+			copy(c.waiting[1:], c.waiting[:i])
+			c.waiting = c.waiting[1:]
 			return p
 		}
-		other = append(other, p)
 	}
 }
 

@@ -282,6 +282,7 @@ const (
 // finish tells the client why, writes what is queued and closes.
 func (c *conn) finish() {
 	why := c.endReason()
+	c.b.ended(c, why)
 	ours := why != nil && why.code >= codeUnspecified
 	if ours && c.established && c.version == version5 {
 		c.w.send(func(dst []byte) []byte {
@@ -303,7 +304,6 @@ func (c *conn) finish() {
 		putBuffer(c.in)
 		c.in = nil
 	}
-	c.b.ended(c, why)
 }
 
 // linger reads on for a moment after the last write: closing a socket with unread

@@ -58,7 +58,7 @@ func TestBroker(t *testing.T) {
 }
 
 // TestBrokerOverServeConn connects through ServeConn with a net.Conn that is no
-// WebSocket connection is none.
+// plain socket, as a TLS or WebSocket connection is none.
 func TestBrokerOverServeConn(t *testing.T) {
 	brokertest.Run(t, func(t *testing.T) brokertest.Subject {
 		b := open(t, embedded.Options{})
