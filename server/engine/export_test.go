@@ -26,3 +26,12 @@ func Upgrading(s *Socket) bool {
 
 // EachPacket is eachPacket, for the fuzz target.
 var EachPacket = eachPacket
+
+// DecodeBase64 is decodeBase64, for the fuzz target.
+var DecodeBase64 = decodeBase64
+
+// Frames returns the WebSocket form of a message.
+func Frames(m *Message) []byte { return m.ws }
+
+// Payload returns the polling form of a message.
+func Payload(m *Message) string { return string(m.appendPayload(nil)) }

@@ -482,3 +482,8 @@ func (l *pipeListener) Close() error {
 }
 
 func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory"} }
+
+// newReaderClient is a client that reads frames from r and has no connection.
+func newReaderClient(t *testing.T, r io.Reader) *client {
+	return &client{t: t, r: bufio.NewReader(r)}
+}

@@ -202,16 +202,24 @@ func (s *Server) forget(sk *Socket) {
 	delete(s.sockets, sk.id)
 }
 
-// linger keeps the WebSocket of a session that is over in sight, and returns
-// how long its client has to close it.
-func (s *Server) linger(sk *Socket) time.Duration {
+// linger gives the client of a session that is over its time to close the
+// WebSocket, which Close can cut short.
+func (s *Server) linger(sk *Socket, conn *ws.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving[sk] = struct{}{}
+	wait := s.opts.CloseTimeout
 	if s.closed {
-		return min(shutdownTimeout, s.opts.CloseTimeout)
+		wait = min(wait, shutdownTimeout)
 	}
-	return s.opts.CloseTimeout
+	// Under mu, so that Close cannot come between and be undone.
+	setDeadline(conn, time.Now().Add(wait))
+}
+
+func setDeadline(conn *ws.Conn, t time.Time) {
+	// They fail on a closed connection only, which needs none.
+	_ = conn.SetReadDeadline(t)
+	_ = conn.SetWriteDeadline(t)
 }
 
 // lingered: the WebSocket is closed.
@@ -286,8 +294,7 @@ func (s *Server) Close() {
 	}
 	deadline := time.Now().Add(wait)
 	for _, sk := range leaving {
-		_ = sk.conn.SetReadDeadline(deadline)
-		_ = sk.conn.SetWriteDeadline(deadline)
+		setDeadline(sk.conn, deadline)
 	}
 	s.wg.Wait()
 }

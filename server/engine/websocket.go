@@ -108,9 +108,7 @@ var (
 // conn until then.
 func (s *Socket) runUpgrade(up *upgrade) {
 	defer s.srv.wg.Done()
-	deadline := time.Now().Add(s.srv.opts.UpgradeTimeout)
-	_ = up.conn.SetReadDeadline(deadline)
-	_ = up.conn.SetWriteDeadline(deadline)
+	setDeadline(up.conn, time.Now().Add(s.srv.opts.UpgradeTimeout))
 	if err := up.conn.ReadLoop(&prober{s, up}); err == errUpgraded {
 		s.readConn(up.conn)
 		return
@@ -173,8 +171,7 @@ func (p *prober) probe() error {
 // before it sent the packet.
 func (p *prober) upgrade() error {
 	s := p.s
-	_ = p.up.conn.SetReadDeadline(time.Time{})
-	_ = p.up.conn.SetWriteDeadline(time.Time{})
+	setDeadline(p.up.conn, time.Time{})
 	s.mu.Lock()
 	if s.upgrade != p.up || !p.up.probed {
 		s.mu.Unlock()

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"time"
-
-	"siomq/internal/ws"
-)
+import "siomq/internal/ws"
 
 const (
 	// maxBatch is how many bytes are copied together for one write.
@@ -276,9 +272,7 @@ func (s *Socket) endConn(conn *ws.Conn, e ending) {
 	// Closing a connection with bytes that nobody has read resets it, and the
 	// client could lose the last messages. So its reader goes on until the client
 	// has answered the close frame.
-	wait := s.srv.linger(s)
-	_ = conn.SetReadDeadline(time.Now().Add(wait))
-	_ = conn.SetWriteDeadline(time.Now().Add(wait))
+	s.srv.linger(s, conn)
 	s.Flush()
 	s.settle()
 }
