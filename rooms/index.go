@@ -24,7 +24,68 @@ type Index[M any] struct {
 	rooms   map[Room]*room[M]
 	members map[SocketID]*member[M]
 
+	// What happened and was not told yet, by whoever is telling, in order.
+	observer func(Change) // nil: nothing is recorded
+	changes  []Change
+	telling  bool
+
 	all room[M] // everyone
+}
+
+// ChangeKind says what happened to a room.
+type ChangeKind uint8
+
+// The changes there are.
+const (
+	RoomCreated ChangeKind = iota // somebody is about to be in it
+	RoomJoined
+	RoomLeft
+	RoomDeleted // nobody is in it any more
+)
+
+// Change is one thing that happened to a room.
+type Change struct {
+	Kind ChangeKind
+	Room Room
+	ID   SocketID // who joined or left
+}
+
+// Observe has every change recorded from now on, the rooms that members have by their ids
+// included, until [Index.Tell] gives it to fn. A later call replaces fn.
+func (x *Index[M]) Observe(fn func(Change)) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.observer = fn
+}
+
+// Tell calls the observer for each change that was not told yet, one at a time
+// and in the order in which they happened. Whoever changes an index that is observed calls
+// it once it holds no lock. When another goroutine is telling, it leaves the rest to that
+// one and returns.
+func (x *Index[M]) Tell() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.telling || len(x.changes) == 0 {
+		return
+	}
+	x.telling = true
+	for len(x.changes) > 0 {
+		changes, tell := x.changes, x.observer
+		x.changes = nil
+		x.mu.Unlock()
+		for _, c := range changes {
+			tell(c)
+		}
+		x.mu.Lock()
+	}
+	x.telling = false
+}
+
+// noteLocked records a change when somebody observes.
+func (x *Index[M]) noteLocked(kind ChangeKind, name Room, id SocketID) {
+	if x.observer != nil {
+		x.changes = append(x.changes, Change{kind, name, id})
+	}
 }
 
 // member is one member with its seats, one per room.
@@ -83,6 +144,8 @@ func (x *Index[M]) Add(id SocketID, value M) bool {
 	m.all.member = m
 	x.members[id] = m
 	x.seatLocked(&x.all, &m.all)
+	x.noteLocked(RoomCreated, id, id)
+	x.noteLocked(RoomJoined, id, id)
 	return true
 }
 
@@ -96,10 +159,13 @@ func (x *Index[M]) Remove(id SocketID) []Room {
 		return nil
 	}
 	left := x.roomsLocked(m)
+	if m.own {
+		x.leaveOwnLocked(m)
+	}
 	for _, e := range m.seats {
 		x.vacateLocked(e)
 	}
-	m.seats, m.byRoom, m.own = nil, nil, false
+	m.seats, m.byRoom = nil, nil
 	x.vacateLocked(&m.all)
 	delete(x.members, id)
 	return left
@@ -116,18 +182,28 @@ func (x *Index[M]) Join(id SocketID, names ...Room) bool {
 	}
 	for _, name := range names {
 		if name == id {
-			m.own = true
+			if !m.own {
+				m.own = true
+				if x.rooms[id] == nil {
+					x.noteLocked(RoomCreated, id, id)
+				}
+				x.noteLocked(RoomJoined, id, id)
+			}
 			continue
 		}
 		r := x.rooms[name]
 		if r == nil {
 			r = &room[M]{name: name}
 			x.rooms[name] = r
+			if owner := x.members[name]; owner == nil || !owner.own {
+				x.noteLocked(RoomCreated, name, id)
+			}
 		} else if m.seatIn(r) != nil {
 			continue
 		}
 		e := &entry[M]{member: m, seat: len(m.seats)}
 		x.seatLocked(r, e)
+		x.noteLocked(RoomJoined, name, id)
 		m.seats = append(m.seats, e)
 		if m.byRoom != nil {
 			m.byRoom[r] = e
@@ -151,7 +227,9 @@ func (x *Index[M]) Leave(id SocketID, name Room) bool {
 	}
 	if name == id {
 		was := m.own
-		m.own = false
+		if was {
+			x.leaveOwnLocked(m)
+		}
 		return was
 	}
 	r := x.rooms[name]
@@ -393,6 +471,15 @@ func (x *Index[M]) seatLocked(r *room[M], e *entry[M]) {
 	x.seq.Store(e.seq)
 }
 
+// leaveOwnLocked takes m out of the room named by its id.
+func (x *Index[M]) leaveOwnLocked(m *member[M]) {
+	m.own = false
+	x.noteLocked(RoomLeft, m.id, m.id)
+	if x.rooms[m.id] == nil {
+		x.noteLocked(RoomDeleted, m.id, "")
+	}
+}
+
 // vacateLocked takes e out of its room, shrinks an array that has become mostly
 // empty, and forgets a room nobody is in.
 func (x *Index[M]) vacateLocked(e *entry[M]) {
@@ -400,9 +487,15 @@ func (x *Index[M]) vacateLocked(e *entry[M]) {
 	(*r.slots.Load())[e.slot].Store(nil)
 	r.free = append(r.free, e.slot)
 	n := int(r.n.Add(-1))
+	if r != &x.all {
+		x.noteLocked(RoomLeft, r.name, e.member.id)
+	}
 	switch {
 	case n == 0 && r != &x.all:
 		delete(x.rooms, r.name)
+		if owner := x.members[r.name]; owner == nil || !owner.own {
+			x.noteLocked(RoomDeleted, r.name, "")
+		}
 	case r.used >= 64 && n < r.used/4:
 		r.resizeLocked(max(2*n, 1))
 	}

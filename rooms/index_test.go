@@ -95,6 +95,40 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
+func TestObserve(t *testing.T) {
+	x := rooms.NewIndex[string]()
+	var got []string
+	kinds := map[rooms.ChangeKind]string{
+		rooms.RoomCreated: "create", rooms.RoomJoined: "join", rooms.RoomLeft: "leave", rooms.RoomDeleted: "delete",
+	}
+	x.Observe(func(c rooms.Change) {
+		got = append(got, kinds[c.Kind]+" "+c.Room+" "+c.ID)
+		x.Size(c.Room) // no lock is held
+	})
+	x.Add("a", "a")
+	x.Add("b", "b")
+	x.Join("a", "red", "red")
+	x.Join("b", "red", "a")
+	x.Leave("a", "red")
+	x.Leave("a", "a")
+	x.Join("a", "a")
+	x.Remove("a")
+	x.Remove("b")
+	if got != nil {
+		t.Errorf("told before Tell: %q", got)
+	}
+	x.Tell()
+	want := []string{
+		"create a a", "join a a", "create b b", "join b b",
+		"create red a", "join red a", "join red b", "join a b",
+		"leave red a", "leave a a", "join a a", "leave a a",
+		"leave b b", "delete b ", "leave red b", "delete red ", "leave a b", "delete a ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
 func TestVisitorMayJoinAndLeave(t *testing.T) {
 	x := rooms.NewIndex[string]()
 	for i := range 100 {

@@ -162,3 +162,32 @@ func TestBurst(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestRoomChanges(t *testing.T) {
+	io, url := start(t, nil)
+	changes := make(chan server.RoomChange, 100)
+	io.OnRoomChange(func(c server.RoomChange) {
+		io.Rooms() // no lock is held
+		changes <- c
+	})
+	io.OnConnection(func(s *server.Socket) { _ = s.Join("red") })
+	c := siotest.Dial(t, url)
+	sid := c.Connect("/")
+	for _, want := range []server.RoomChange{
+		{Kind: server.RoomCreated, Room: sid, ID: sid}, {Kind: server.RoomJoined, Room: sid, ID: sid},
+		{Kind: server.RoomCreated, Room: "red", ID: sid}, {Kind: server.RoomJoined, Room: "red", ID: sid},
+	} {
+		if got := receive(t, changes); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	}
+	c.Close()
+	for _, want := range []server.RoomChange{
+		{Kind: server.RoomLeft, Room: sid, ID: sid}, {Kind: server.RoomDeleted, Room: sid},
+		{Kind: server.RoomLeft, Room: "red", ID: sid}, {Kind: server.RoomDeleted, Room: "red"},
+	} {
+		if got := receive(t, changes); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	}
+}

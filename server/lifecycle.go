@@ -71,6 +71,7 @@ func (s *Socket) enter(past *session, seen uint64) bool {
 	}
 	if ok {
 		s.client.conn.Flush()
+		s.nsp.index.Tell()
 	}
 	return ok
 }
@@ -181,6 +182,7 @@ func (s *Socket) close(reason string, discard bool) {
 	}
 	s.mu.Unlock()
 
+	s.nsp.index.Tell()
 	for _, fn := range acks {
 		fn(Args{}, ErrDisconnected)
 	}

@@ -30,6 +30,7 @@ type Namespace struct {
 	middleware []func(*Socket) error
 	connection []func(*Socket)
 	publish    []func(*Publish) error
+	changes    []func(RoomChange)
 }
 
 func newNamespace(srv *Server, name string) *Namespace {

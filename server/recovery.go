@@ -47,6 +47,7 @@ type recovery struct {
 	bytes int        // of log
 	away  map[string]*session
 	here  map[string]*Socket // by private id
+	kept  sync.Cond          // signals that somebody went from here to away
 }
 
 // logged is one event in the log.
@@ -67,6 +68,7 @@ type session struct {
 
 func newRecovery(o *RecoveryOptions, boot string) *recovery {
 	r := &recovery{opts: *o, boot: boot, away: make(map[string]*session), here: make(map[string]*Socket)}
+	r.kept.L = &r.mu
 	if r.opts.MaxDisconnection <= 0 {
 		r.opts.MaxDisconnection = defaultMaxDisconnection
 	}
@@ -118,6 +120,7 @@ func (r *recovery) keep(s *Socket, reason string, in []rooms.Room, data any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.here, s.privateID)
+	r.kept.Broadcast()
 	now := time.Now()
 	for pid, old := range r.away {
 		if now.Sub(old.since) > r.opts.MaxDisconnection {
@@ -152,6 +155,9 @@ func (r *recovery) claim(auth json.RawMessage) (pid string, found *session, seen
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for old != nil && r.here[c.PID] == old {
+		r.kept.Wait() // its close, by us or by its connection, is about to keep it
+	}
 	k := r.away[c.PID]
 	if k == nil || time.Since(k.since) > r.opts.MaxDisconnection {
 		return "", nil, 0

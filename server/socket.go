@@ -127,6 +127,7 @@ func (s *Socket) Join(names ...rooms.Room) error {
 	if !s.nsp.index.Join(s.id, names...) {
 		return fmt.Errorf("join %q: %w", names, ErrDisconnected)
 	}
+	s.nsp.index.Tell()
 	return nil
 }
 
@@ -140,6 +141,7 @@ func (s *Socket) Leave(name rooms.Room) {
 	}
 	s.mu.Unlock()
 	s.nsp.index.Leave(s.id, name)
+	s.nsp.index.Tell()
 }
 
 // Rooms returns the rooms the socket is in, its own first. While OnDisconnecting
