@@ -100,11 +100,11 @@ func serve(ctx context.Context, set *settings, mqtt *embedded.Broker, stdout io.
 	served := make(chan error, 1)
 	running.Go(func() { served <- web.Serve(listener) })
 
-	printAddresses(stdout, listener.Addr(), mqtt.Addr(), site.missing)
-	select {
-	case <-ctx.Done():
-		err = nil
-	case err = <-served:
+	if err = printAddresses(stdout, listener.Addr(), mqtt.Addr(), site.missing); err == nil {
+		select {
+		case <-ctx.Done():
+		case err = <-served:
+		}
 	}
 	end()
 	err = errors.Join(err, shutdown(siomq, web))
@@ -146,10 +146,10 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	flags.BoolVar(&set.verbose, "verbose", set.verbose, "log what happens, not only what goes wrong (SIOMQ_VERBOSE)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprintln(stdout, "demo: a chat for browsers by Socket.IO and devices by MQTT")
 		flags.SetOutput(stdout)
+		_, err := fmt.Fprintln(stdout, "demo: a chat for browsers by Socket.IO and devices by MQTT")
 		flags.PrintDefaults()
-		return nil, nil
+		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("%w (see -h)", err)
 	case flags.NArg() > 0:
@@ -181,13 +181,14 @@ func (set *settings) fromEnvironment(lookup func(string) (string, bool)) error {
 }
 
 // printAddresses says where everything is, for people to click and copy.
-func printAddresses(w io.Writer, web, mqtt net.Addr, missing []string) {
-	fmt.Fprintf(w, "pages and Socket.IO   http://%s\n", readable(web))
-	fmt.Fprintf(w, "MQTT over TCP         mqtt://%s\n", readable(mqtt))
-	fmt.Fprintf(w, "MQTT over WebSocket   ws://%s/mqtt\n", readable(web))
+func printAddresses(w io.Writer, web, mqtt net.Addr, missing []string) error {
+	text := fmt.Sprintf("pages and Socket.IO   http://%s\nMQTT over TCP         mqtt://%s\nMQTT over WebSocket   ws://%s/mqtt\n",
+		readable(web), readable(mqtt), readable(web))
 	if len(missing) > 0 {
-		fmt.Fprintf(w, "not in this build: %v; run \"make pages\" and build again\n", missing)
+		text += fmt.Sprintf("not in this build: %v; run \"make pages\" and build again\n", missing)
 	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 // readable is the address with localhost for what only this machine, or every interface, answers to.

@@ -75,7 +75,14 @@ func start(t *testing.T, args ...string) demo {
 	}
 }
 
-func get(t *testing.T, method, url string, header http.Header) (*http.Response, string) {
+// answered is an HTTP response that was read.
+type answered struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func get(t *testing.T, method, url string, header http.Header) answered {
 	t.Helper()
 	req, err := http.NewRequest(method, url, nil)
 	if err != nil {
@@ -91,7 +98,7 @@ func get(t *testing.T, method, url string, header http.Header) (*http.Response, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return res, string(body)
+	return answered{res.StatusCode, res.Header, string(body)}
 }
 
 func TestPages(t *testing.T) {
@@ -114,17 +121,17 @@ func TestPages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			res, body := get(t, tt.method, d.http+tt.path, nil)
-			if res.StatusCode != tt.status {
-				t.Errorf("%s %s = %d, want %d", tt.method, tt.path, res.StatusCode, tt.status)
+			res := get(t, tt.method, d.http+tt.path, nil)
+			if res.status != tt.status {
+				t.Errorf("%s %s = %d, want %d", tt.method, tt.path, res.status, tt.status)
 			}
-			if got := res.Header.Get("Content-Type"); tt.kind != "" && got != tt.kind {
+			if got := res.header.Get("Content-Type"); tt.kind != "" && got != tt.kind {
 				t.Errorf("content type %q, want %q", got, tt.kind)
 			}
-			if !strings.Contains(body, tt.part) {
-				t.Errorf("body %.300q, want %q in it", body, tt.part)
+			if !strings.Contains(res.body, tt.part) {
+				t.Errorf("body %.300q, want %q in it", res.body, tt.part)
 			}
-			if got := res.Header.Get("Content-Security-Policy"); !strings.Contains(got, "script-src 'self'") || strings.Contains(got, "unsafe") {
+			if got := res.header.Get("Content-Security-Policy"); !strings.Contains(got, "script-src 'self'") || strings.Contains(got, "unsafe") {
 				t.Errorf("policy %q is not strict", got)
 			}
 		})
@@ -133,10 +140,9 @@ func TestPages(t *testing.T) {
 
 func TestPageUnchanged(t *testing.T) {
 	d := start(t, "-sensor=false")
-	res, _ := get(t, "GET", d.http+"/style.css", nil)
-	tag := res.Header.Get("ETag")
-	if res, _ := get(t, "GET", d.http+"/style.css", http.Header{"If-None-Match": {tag}}); res.StatusCode != http.StatusNotModified {
-		t.Errorf("second request with ETag %q = %d, want 304", tag, res.StatusCode)
+	tag := get(t, "GET", d.http+"/style.css", nil).header.Get("ETag")
+	if res := get(t, "GET", d.http+"/style.css", http.Header{"If-None-Match": {tag}}); res.status != http.StatusNotModified {
+		t.Errorf("second request with ETag %q = %d, want 304", tag, res.status)
 	}
 }
 
@@ -155,7 +161,9 @@ func TestWithoutLibraries(t *testing.T) {
 		t.Errorf("page = %q, want its text", got)
 	}
 	var out bytes.Buffer
-	printAddresses(&out, addr, addr, p.missing)
+	if err := printAddresses(&out, addr, addr, p.missing); err != nil {
+		t.Fatal(err)
+	}
 	if want := "not in this build: [socket.io.esm.min.js mqtt.esm.js]; run \"make pages\" and build again\n"; !strings.HasSuffix(out.String(), want) {
 		t.Errorf("printed %q, want %q at the end", out.String(), want)
 	}

@@ -151,8 +151,9 @@ func (s *sensor) obey(ctx context.Context, client *paho.Client, order *paho.Publ
 // answer tells who writes to the sensor what it understands.
 func (s *sensor) answer(ctx context.Context, client *paho.Client, payload []byte) error {
 	var m message
-	if json.Unmarshal(payload, &m) != nil || !strings.HasPrefix(m.Reply, "sio/main/socket/") {
-		return nil // nowhere to answer
+	_ = json.Unmarshal(payload, &m) // anything else has no topic to answer on either
+	if !strings.HasPrefix(m.Reply, "sio/main/socket/") {
+		return nil
 	}
 	return s.publish(ctx, client, m.Reply, 1, fmt.Sprintf("I measure every %g s. Publish a number of seconds on %sinterval, or true or false on %spower.",
 		s.status.Interval, sensorManagement, sensorManagement))

@@ -318,7 +318,7 @@ function drawHead() {
     $("talk-name").replaceChildren(...title);
     $("talk-name").dataset.key = now.key;
   }
-  now.log.node.setAttribute("aria-label", t("log_label", { name: now.name }));
+  $("logs").setAttribute("aria-label", t("log_label", { name: now.name }));
   $("talk-about").textContent = now.kind === "room"
     ? t("room_about", { people: count("count_people", now.people.length), devices: count("count_devices", now.devices.length) })
     : t("private");
@@ -434,7 +434,10 @@ function toStart() {
 
 function goTab(name) {
   document.body.dataset.tab = name;
-  for (const button of $("tabs").children) button.toggleAttribute("aria-current", button.dataset.tab === name);
+  for (const button of $("tabs").children) {
+    if (button.dataset.tab === name) button.setAttribute("aria-current", "page");
+    else button.removeAttribute("aria-current");
+  }
   if (name === "chat") toStart();
 }
 

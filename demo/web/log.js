@@ -50,7 +50,7 @@ export class Log {
   /** @param {{retry: (item: object) => void}} hooks what the buttons in the log do */
   constructor(hooks) {
     this.hooks = hooks;
-    this.node = el("ol", { class: "log", role: "log" });
+    this.node = el("ol", { class: "log" });
   }
 
   get empty() {

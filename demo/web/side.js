@@ -152,15 +152,15 @@ export function showIntro(conv, ownID, actions) {
   intro.dataset.state = state;
   if (conv.kind === "room") return intro.replaceChildren(...roomIntro(conv, sensor, actions));
   const name = conv.name;
-  if (conv.kind === "person") return intro.replaceChildren(el("h2", {}, t("intro_person", { name })), el("p", {}, t("intro_person_text", { name })));
-  intro.replaceChildren(el("h2", {}, t("intro_device", { name })), el("p", {}, t("intro_device_text", { name })),
-    el("h3", { class: "hint" }, t("device_answers", { name })), commandLine(mosquitto("pub", "-i", name, "-t", privateTopic(ownID, "private"), "-m", "hello")));
+  if (conv.kind === "person") return intro.replaceChildren(el("h3", {}, t("intro_person", { name })), el("p", {}, t("intro_person_text", { name })));
+  intro.replaceChildren(el("h3", {}, t("intro_device", { name })), el("p", {}, t("intro_device_text", { name })),
+    el("h4", { class: "hint" }, t("device_answers", { name })), commandLine(mosquitto("pub", "-i", name, "-t", privateTopic(ownID, "private"), "-m", "hello")));
 }
 
 function roomIntro(conv, sensor, actions) {
   const link = (text, onclick) => el("button", { class: "link-button", type: "button", onclick }, text);
   return [
-    el("h2", {}, t("intro_room", { room: conv.name })),
+    el("h3", {}, t("intro_room", { room: conv.name })),
     el("p", {}, t("intro_room_text")),
     el("ol", { "aria-label": t("intro_try") },
       el("li", {}, el("span", {}, t("try_window"))),
