@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -33,6 +34,11 @@ type Options struct {
 
 	// Engine configures transports, heartbeat, CORS and limits of connections.
 	Engine engine.Options
+
+	// Client is the folder dist of the npm package socket.io-client, to be served under Path
+	// (/socket.io/socket.io.js and so on); for example os.DirFS("node_modules/socket.io-client/dist"),
+	// or an embedded folder. Nil: not served.
+	Client fs.FS
 
 	// Broker is the MQTT side, for example from embedded.New; nil leaves Socket.IO alone.
 	// The caller closes it, after Shutdown.

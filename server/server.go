@@ -29,11 +29,12 @@ type Server struct {
 	*Namespace // "/"
 
 	// Fixed after New.
-	opts   Options
-	log    *zap.Logger
-	codec  packet.Codec
-	engine *engine.Server
-	mqtt   *mqttDoor // nil without a broker
+	opts    Options
+	log     *zap.Logger
+	codec   packet.Codec
+	engine  *engine.Server
+	mqtt    *mqttDoor // nil without a broker
+	bundles bundles
 
 	closing atomic.Bool
 	running sync.WaitGroup // goroutines that run handlers
@@ -56,6 +57,7 @@ func New(o *Options) (*Server, error) {
 		return nil, err
 	}
 	srv := &Server{opts: opts, log: opts.Logger, codec: packet.JSON{}, namespaces: make(map[string]*Namespace)}
+	srv.bundles = bundles{files: opts.Client, log: opts.Logger}
 	if srv.engine, err = engine.New(&opts.Engine, srv.accept); err != nil {
 		return nil, err
 	}
@@ -123,6 +125,10 @@ func (srv *Server) newSocketID() rooms.SocketID {
 // ServeHTTP answers Socket.IO at Options.Path and MQTT over WebSocket at
 // Options.MQTTPath, and 404 elsewhere. Mount the server at the root, or at those two paths.
 func (srv *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if name := srv.bundle(r.URL.Path); name != "" {
+		srv.bundles.serve(w, r, name)
+		return
+	}
 	switch {
 	case strings.HasPrefix(r.URL.Path, srv.opts.Path), r.URL.Path == strings.TrimSuffix(srv.opts.Path, "/"):
 		srv.engine.ServeHTTP(w, r)
