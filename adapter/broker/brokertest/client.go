@@ -318,3 +318,14 @@ func (c *Client) Disconnect() {
 	c.Send([]byte{DISCONNECT << 4, 0})
 	c.AwaitClose()
 }
+
+// Pending returns how many packets of a type have come and were not taken yet.
+func (c *Client) Pending(kind byte) int {
+	n := 0
+	for _, p := range c.waiting {
+		if p.Type == kind {
+			n++
+		}
+	}
+	return n
+}

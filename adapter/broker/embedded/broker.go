@@ -240,8 +240,13 @@ func (c *conn) run(listener string) {
 			c.closeLater(&closeError{codeUnspecified, reasonPanic, fmt.Sprint(r)})
 		}
 	}()
-	if err := c.b.mqtt.EstablishConnection(listener, c); err != nil && c.endReason() == nil {
-		c.closeLater(&closeError{codeSuccess, "ended by mochi", err.Error()})
+	err := c.b.mqtt.EstablishConnection(listener, c)
+	switch {
+	case err == nil || c.endReason() != nil:
+	case errors.Is(err, net.ErrClosed): // an answer could not be written
+		c.closeLater(&closeError{codeSuccess, reasonClosed, err.Error()})
+	default:
+		c.closeLater(&closeError{codeSuccess, reasonMochi, err.Error()})
 	}
 }
 

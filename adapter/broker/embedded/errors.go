@@ -1,9 +1,6 @@
 package embedded
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // Reason codes of MQTT 5 section 2.4 that this package sends itself.
 const (
@@ -63,9 +60,5 @@ const (
 	reasonRefused      = "connect refused"
 	reasonConnections  = "too many connections"
 	reasonDisconnected = "disconnected"
-)
-
-var (
-	errEnded  = errors.New("mqtt connection ended")
-	errFilter = errors.New("invalid topic filter")
+	reasonMochi        = "ended by mochi"
 )

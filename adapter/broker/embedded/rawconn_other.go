@@ -2,7 +2,10 @@
 
 package embedded
 
-import "net"
+import (
+	"errors"
+	"net"
+)
 
 // rawConn exists where sockets are file descriptors only; elsewhere connections are
 // read and written the portable way.
@@ -12,4 +15,4 @@ func newRawConn(net.Conn) *rawConn { return nil }
 
 func (*rawConn) tryWrite([]byte) (int, error) { return 0, nil }
 
-func (*rawConn) read() (*buffer, error) { return nil, errEnded }
+func (*rawConn) read() (*buffer, error) { return nil, errors.ErrUnsupported }

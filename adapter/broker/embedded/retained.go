@@ -66,7 +66,8 @@ func (r *retained) matching(filter string, now time.Time) []*message {
 	return found
 }
 
-// retainedBatch is how many bytes of retained messages go out under the lock.
+// retainedBatch is how many bytes of retained messages go out under the lock at
+// most.
 const retainedBatch = 256 << 10
 
 // sendRetained gives a new subscriber what is retained, [MQTT-3.3.1-9]. It runs
@@ -75,10 +76,11 @@ const retainedBatch = 256 << 10
 func (c *conn) sendRetained(sub *subscription) {
 	r := &c.b.retained
 	found := r.matching(sub.filter, time.Now())
+	batch := min(retainedBatch, c.b.opts.MaxQueue/2)
 	for len(found) > 0 && c.endReason() == nil {
 		size := 0
 		r.mu.Lock()
-		for size < retainedBatch && len(found) > 0 {
+		for size < batch && len(found) > 0 {
 			m := found[0]
 			found = found[1:]
 			// What changed meanwhile was delivered as a publish.
