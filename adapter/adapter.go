@@ -7,7 +7,11 @@
 // namespace.
 package adapter
 
-import "siomq/rooms"
+import (
+	"context"
+
+	"siomq/rooms"
+)
 
 // Local is a namespace of this server, as an adapter sees it. Its methods may be
 // called by many goroutines at once.
@@ -22,6 +26,9 @@ type Local interface {
 	// Receive takes what an MQTT client published into the namespace. An error means
 	// that the namespace refused it. It may block that client, and nobody else.
 	Receive(m *rooms.Message) error
+	// ServerSide takes an event that another server emitted to the servers of the namespace. answer,
+	// not nil when acknowledgements are wanted, may be called once, by any goroutine.
+	ServerSide(event string, a rooms.Args, answer func(rooms.Args))
 	// HasSocket reports whether a socket with this id is connected here.
 	HasSocket(id rooms.SocketID) bool
 }
@@ -35,6 +42,10 @@ type Adapter interface {
 	// Call is Broadcast for an event that wants acknowledgements of the sockets
 	// that receive it.
 	Call(c *Call) error
+	// ServerSideEmit hands an event to the other servers of the namespace. With wantAcks it
+	// waits for their acknowledgements and returns them, those that came when ctx ends included.
+	// Without other servers there is nothing to do.
+	ServerSideEmit(ctx context.Context, event string, a rooms.Args, wantAcks bool) ([]rooms.Args, error)
 	// Close ends the adapter; the namespace is gone.
 	Close()
 }
@@ -64,3 +75,8 @@ type memory struct{ local Local }
 func (a memory) Broadcast(m *rooms.Message) error { return a.local.Deliver(m) }
 func (a memory) Call(c *Call) error               { return a.local.Call(c) }
 func (memory) Close()                             {}
+
+// ServerSideEmit reaches nobody: there are no other servers.
+func (memory) ServerSideEmit(context.Context, string, rooms.Args, bool) ([]rooms.Args, error) {
+	return nil, nil
+}

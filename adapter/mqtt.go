@@ -148,6 +148,12 @@ func (a *mqttNamespace) Call(c *Call) error {
 	return errors.Join(err, a.publish(c.Message))
 }
 
+// ServerSideEmit reaches nobody: the broker is in this process, and serves this
+// server alone.
+func (a *mqttNamespace) ServerSideEmit(context.Context, string, rooms.Args, bool) ([]rooms.Args, error) {
+	return nil, nil
+}
+
 // publish publishes msg on the topic of each of its targets that anybody wants. The payload is
 // encoded once, and only if there is one who wants it.
 func (a *mqttNamespace) publish(msg *rooms.Message) error {

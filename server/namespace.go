@@ -31,6 +31,7 @@ type Namespace struct {
 	connection []func(*Socket)
 	publish    []func(*Publish) error
 	changes    []func(RoomChange)
+	serverSide map[string][]func(*ServerEvent)
 }
 
 func newNamespace(srv *Server, name string) *Namespace {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"siomq/adapter"
 	"siomq/adapter/broker"
 	"siomq/server/engine"
 	"siomq/server/packet"
@@ -39,6 +40,10 @@ type Options struct {
 	// (/socket.io/socket.io.js and so on); for example os.DirFS("node_modules/socket.io-client/dist"),
 	// or an embedded folder. Nil: not served.
 	Client fs.FS
+
+	// Adapter makes the adapter of each namespace, in place of those that siomq has:
+	// in memory, and with Broker over MQTT.
+	Adapter adapter.Constructor
 
 	// Broker is the MQTT side, for example from embedded.New; nil leaves Socket.IO alone.
 	// The caller closes it, after Shutdown.

@@ -108,10 +108,13 @@ func (srv *Server) lookup(name string) *Namespace {
 }
 
 func (srv *Server) openAdapter(n *Namespace) adapter.Adapter {
-	if srv.mqtt == nil {
-		return adapter.Memory(n)
+	switch {
+	case srv.opts.Adapter != nil:
+		return srv.opts.Adapter(n)
+	case srv.mqtt != nil:
+		return srv.mqtt.adapter.Open(n)
 	}
-	return srv.mqtt.adapter.Open(n)
+	return adapter.Memory(n)
 }
 
 // newSocketID returns 20 characters of base64url, unguessable: whoever knows a
