@@ -257,7 +257,8 @@ async function sendUnsent() {
         ? await socket.timeout(8000).emitWithAck("message", item.text, conv.name, item.nonce)
         : await socket.timeout(8000).emitWithAck("private", { [conv.kind]: conv.id, text: item.text, nonce: item.nonce });
     } catch {
-      break; // the connection is gone: the next welcome comes back here
+      setTimeout(sendUnsent, 1000); // the connection is gone, and then the next welcome comes back here; or an answer was late
+      break;
     }
     unsent.shift();
     if (reply.error) Object.assign(item, { state: "failed", reason: reply.error });
@@ -521,11 +522,12 @@ function wantedRooms(stored) {
 }
 
 function roomNames(stored) {
-  const open = joinedRooms().map((room) => room.name);
-  if (open.length > 0) return [...open.filter((name) => name !== roomInHash()), roomInHash() || "lobby"];
-  let list = [];
-  try { list = JSON.parse(stored ?? "[]"); } catch { /* not ours */ }
-  return [...list.filter((name) => typeof name === "string" && name !== roomInHash()), roomInHash() || "lobby"];
+  const last = roomInHash() || "lobby";
+  let list = joinedRooms().map((room) => room.name);
+  if (me.sid === "") { // the first connection of this page: what the tab was in before a reload
+    try { list = list.concat(JSON.parse(stored ?? "[]")); } catch { /* not ours */ }
+  }
+  return [...new Set(list.filter((name) => typeof name === "string" && name !== last)), last];
 }
 
 /** The server's first words on each connection: {sid, me, nameError, joined: [room], rooms}. */
@@ -540,7 +542,7 @@ function onWelcome(welcome) {
   const joined = new Set(welcome.joined.map((state) => state.room));
   for (const conv of joinedRooms()) if (!joined.has(conv.name)) convs.delete(conv.key); // refused
   const first = convs.get(`room:${welcome.joined.at(-1)?.room}`);
-  if (now === null || !convs.has(now.key) || (now.kind === "room" && !now.known)) show(first, { push: false });
+  if (!convs.has(now.key) || history.state?.at === undefined) show(first, { push: false });
   else {
     draw();
     toStart();
@@ -616,8 +618,9 @@ function setUp() {
   $("address-mqtt").title = t("door_mqtt_ws", { url: mqttURL() });
   window.addEventListener("popstate", (event) => {
     const conv = convs.get(event.state?.at);
-    if (conv) show(conv, { push: false });
-    else openRoom(roomInHash() || "lobby");
+    const room = convs.get(`room:${roomInHash() || "lobby"}`);
+    if (conv ?? room) show(conv ?? room, { push: false });
+    else joinRoom(roomInHash());
   });
   window.addEventListener("online", wake);
   window.addEventListener("offline", () => { if (!socket?.connected) link(t("offline")); });
