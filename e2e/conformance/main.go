@@ -2,10 +2,15 @@
 // Engine.IO and Socket.IO protocols are run against.
 //
 // In mode eio it speaks Engine.IO on /engine.io/ and sends every message back.
+// In mode sio it speaks Socket.IO on /socket.io/, in the namespaces / and
+// /custom: a socket is sent auth with the auth object of its handshake, message
+// is answered by message-back with the same arguments, and message-with-ack is
+// acknowledged with its arguments.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +23,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"siomq/server"
 	"siomq/server/engine"
 )
 
@@ -31,7 +37,7 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
 	addr := flags.String("addr", "127.0.0.1:3000", "TCP `address` to listen at")
-	mode := flags.String("mode", "eio", "protocol to serve: eio")
+	mode := flags.String("mode", "sio", "protocol to serve: sio or eio")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -39,10 +45,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	if *mode != "eio" {
-		return fmt.Errorf("mode %q: only eio is there", *mode)
+	serving := map[string]func(*zap.Logger) (http.Handler, func(), error){"eio": echo, "sio": rooms}[*mode]
+	if serving == nil {
+		return fmt.Errorf("mode %q: must be sio or eio", *mode)
 	}
-	handler, closeAll, err := echo(logger)
+	handler, closeAll, err := serving(logger)
 	if err != nil {
 		return err
 	}
@@ -74,15 +81,51 @@ func serve(l net.Listener, h http.Handler, closeAll func()) error {
 	return err
 }
 
-// echo is the server of mode eio.
-func echo(logger *zap.Logger) (http.Handler, func(), error) {
-	srv, err := engine.New(&engine.Options{
+// options are those that the suites expect.
+func options(logger *zap.Logger) engine.Options {
+	return engine.Options{
 		PingInterval: 300 * time.Millisecond,
 		PingTimeout:  200 * time.Millisecond,
 		MaxPayload:   1_000_000,
 		CORS:         &engine.CORS{Origins: []string{"*"}},
 		Logger:       logger,
-	}, func(s *engine.Socket) engine.Handler { return echoer{s} })
+	}
+}
+
+// rooms is the server of mode sio.
+func rooms(logger *zap.Logger) (http.Handler, func(), error) {
+	io, err := server.New(&server.Options{
+		Engine: options(logger), ConnectTimeout: time.Second, Logger: logger,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, n := range []*server.Namespace{io.Namespace, io.Of("/custom")} {
+		n.OnConnection(func(s *server.Socket) {
+			auth := s.Handshake().Auth
+			if auth == nil {
+				auth = json.RawMessage("{}")
+			}
+			// An error here or below means that the client is gone.
+			_ = s.Emit("auth", auth)
+			s.On("message", func(e *server.Event) { _ = s.Emit("message-back", e.Args()) })
+			s.On("message-with-ack", func(e *server.Event) { _ = e.Ack(e.Args()) })
+		})
+	}
+	closeAll := func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := io.Shutdown(ctx); err != nil {
+			logger.Warn("shutdown", zap.Error(err))
+		}
+	}
+	return io, closeAll, nil
+}
+
+// echo is the server of mode eio.
+func echo(logger *zap.Logger) (http.Handler, func(), error) {
+	o := options(logger)
+	srv, err := engine.New(&o, func(s *engine.Socket) engine.Handler { return echoer{s} })
 	if err != nil {
 		return nil, nil, err
 	}
