@@ -25,7 +25,33 @@ import (
 //
 // A map may look like a placeholder: when all values are read, Check tells.
 func ReadMsgpack(dst *rooms.Args, data []byte) (rest []byte, err error) {
-	r := msgpackReader{out: *dst, data: data}
+	return ReadMsgpackBy(MsgpackRules{}, dst, data)
+}
+
+// MsgpackRules say how ReadMsgpackBy differs from ReadMsgpack.
+type MsgpackRules struct {
+	// MaxDepth is the deepest nesting, the array that the values stand in
+	// included. Zero and negative mean the constant MaxDepth; over it, no other
+	// function of this package takes the result.
+	MaxDepth int
+	// MaxAttachments replaces the constant where it is positive.
+	MaxAttachments int
+	// Notepack gives extension type 0 the meanings of npm notepack.io: in 1
+	// byte (code 0xd4) undefined, which is null and, as in JSON.stringify, leaves a
+	// member of a map out; in 8 bytes (code 0xd7) a Date in milliseconds; and in
+	// the forms of any length an ArrayBuffer, which is binary data.
+	Notepack bool
+}
+
+// ReadMsgpackBy is ReadMsgpack with rules.
+func ReadMsgpackBy(rules MsgpackRules, dst *rooms.Args, data []byte) (rest []byte, err error) {
+	if rules.MaxDepth <= 0 {
+		rules.MaxDepth = MaxDepth
+	}
+	if rules.MaxAttachments <= 0 {
+		rules.MaxAttachments = MaxAttachments
+	}
+	r := msgpackReader{rules: rules, out: *dst, data: data}
 	if r.out.N > 0 {
 		r.out.Raw = append(r.out.Raw, ',')
 	}
@@ -57,8 +83,9 @@ func ReadMsgpackArray(data []byte) (n int, rest []byte, err error) {
 
 // msgpackReader transcodes what is left of data to out.
 type msgpackReader struct {
-	out  rooms.Args
-	data []byte
+	rules MsgpackRules
+	out   rooms.Args
+	data  []byte
 }
 
 var errShort = fmt.Errorf("%w: unexpected end", ErrMsgpack)
@@ -164,10 +191,10 @@ func (r *msgpackReader) scalar(code byte) error {
 		r.out.Raw = strconv.AppendInt(r.out.Raw, int64(n<<shift)>>shift, 10)
 	case code >= 0xc7 && code <= 0xc9:
 		if n, err = r.uint(1 << (code - 0xc7)); err == nil {
-			err = r.extension(n)
+			err = r.extension(code, n)
 		}
 	case code >= 0xd4 && code <= 0xd8:
-		err = r.extension(1 << (code - 0xd4))
+		err = r.extension(code, 1<<(code-0xd4))
 	default: // 0xc1 is never used
 		err = fmt.Errorf("%w: code 0x%02x", ErrMsgpack, code)
 	}
@@ -175,7 +202,7 @@ func (r *msgpackReader) scalar(code byte) error {
 }
 
 func (r *msgpackReader) elements(n uint64, depth int) error {
-	if depth >= MaxDepth {
+	if depth >= r.rules.MaxDepth {
 		return ErrDepth
 	}
 	r.out.Raw = append(r.out.Raw, '[')
@@ -192,16 +219,22 @@ func (r *msgpackReader) elements(n uint64, depth int) error {
 }
 
 func (r *msgpackReader) members(n uint64, depth int) error {
-	if depth >= MaxDepth {
+	if depth >= r.rules.MaxDepth {
 		return ErrDepth
 	}
 	r.out.Raw = append(r.out.Raw, '{')
-	for i := range n {
-		if i > 0 {
+	for range n {
+		start := len(r.out.Raw)
+		if r.out.Raw[start-1] != '{' {
 			r.out.Raw = append(r.out.Raw, ',')
 		}
 		if err := r.key(); err != nil {
 			return err
+		}
+		if r.rules.Notepack && hasPrefix(r.data, 0, undefined) {
+			r.data = r.data[len(undefined):]
+			r.out.Raw = r.out.Raw[:start]
+			continue
 		}
 		r.out.Raw = append(r.out.Raw, ':')
 		if err := r.value(depth + 1); err != nil {
@@ -251,7 +284,7 @@ func (r *msgpackReader) binary(b []byte, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case len(r.out.Attachments) >= MaxAttachments:
+	case len(r.out.Attachments) >= r.rules.MaxAttachments:
 		return ErrTooManyAttachments
 	}
 	r.out.Raw = appendPlaceholder(r.out.Raw, len(r.out.Attachments))
@@ -259,21 +292,60 @@ func (r *msgpackReader) binary(b []byte, err error) error {
 	return nil
 }
 
-// extension reads an extension type whose data are n bytes.
-func (r *msgpackReader) extension(n uint64) error {
+// undefined is how notepack.io writes it.
+const undefined = "\xd4\x00\x00"
+
+// extension reads an extension type whose data are n bytes, and that began with code.
+func (r *msgpackReader) extension(code byte, n uint64) error {
 	typ, err := r.byte()
 	if err != nil {
 		return err
 	}
 	b, err := r.take(n)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case int8(typ) == -1:
+		return r.timestamp(b)
+	case typ != 0 || !r.rules.Notepack:
+	case code == 0xd4:
+		r.out.Raw = append(r.out.Raw, "null"...)
+		return nil
+	case code == 0xd7:
+		r.date(int64(binary.BigEndian.Uint64(b)))
+		return nil
+	case code <= 0xc9:
+		return r.binary(b, nil)
 	}
-	if int8(typ) != -1 {
-		return fmt.Errorf("%w: extension type %d", ErrMsgpack, int8(typ))
-	}
-	return r.timestamp(b)
+	return fmt.Errorf("%w: extension type %d", ErrMsgpack, int8(typ))
 }
+
+// date writes the time of a JavaScript Date as Date.toJSON does: years that have
+// no four digits with a sign and six, and what is no time as null.
+func (r *msgpackReader) date(ms int64) {
+	const most = 864e13 // ECMAScript, "Time Values and Time Range"
+	if ms < -most || ms > most {
+		r.out.Raw = append(r.out.Raw, "null"...)
+		return
+	}
+	at, layout := time.UnixMilli(ms).UTC(), dateLayout
+	r.out.Raw = append(r.out.Raw, '"')
+	if year := at.Year(); year < 0 || year > 9999 {
+		sign := byte('+')
+		if year < 0 {
+			sign, year = '-', -year
+		}
+		r.out.Raw = append(r.out.Raw, sign)
+		digits := strconv.Itoa(1e6 + year)
+		r.out.Raw = append(r.out.Raw, digits[1:]...)
+		layout = dateLayout[len("2006"):]
+	}
+	r.out.Raw = at.AppendFormat(r.out.Raw, layout)
+	r.out.Raw = append(r.out.Raw, '"')
+}
+
+// dateLayout is the form of JavaScript's Date.toJSON.
+const dateLayout = "2006-01-02T15:04:05.000Z"
 
 // timestamp writes a time, see the msgpack specification, section "Timestamp
 // extension type".
@@ -295,7 +367,7 @@ func (r *msgpackReader) timestamp(b []byte) error {
 	if nsec > 999999999 || sec < from || sec > to {
 		return fmt.Errorf("%w: timestamp out of range", ErrMsgpack)
 	}
-	layout := "2006-01-02T15:04:05.000Z" // as Date.toJSON
+	layout := dateLayout
 	if nsec%1e6 != 0 {
 		layout = "2006-01-02T15:04:05.000000000Z"
 	}
