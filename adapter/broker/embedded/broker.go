@@ -14,6 +14,7 @@ import (
 	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
 	"go.uber.org/zap"
 
 	"siomq/adapter/broker"
@@ -245,6 +246,8 @@ func (c *conn) run(listener string) {
 	case err == nil || c.endReason() != nil:
 	case errors.Is(err, net.ErrClosed): // an answer could not be written
 		c.closeLater(&closeError{codeSuccess, reasonClosed, err.Error()})
+	case errors.Is(err, packets.ErrPacketTooLarge): // nothing to say that the client would take
+		c.closeLater(&closeError{codeSuccess, reasonSmallPackets, "its maximum packet size is below an answer"})
 	default:
 		c.closeLater(&closeError{codeSuccess, reasonMochi, err.Error()})
 	}

@@ -86,11 +86,11 @@ func (c *conn) closeLater(why *closeError) {
 	if first {
 		c.end = why
 	}
-	c.mu.Unlock()
 	if first && c.nc != nil {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 		_ = c.nc.SetWriteDeadline(time.Now().Add(flushTime))
 	}
+	c.mu.Unlock()
 }
 
 func (c *conn) endReason() *closeError {

@@ -61,4 +61,5 @@ const (
 	reasonConnections  = "too many connections"
 	reasonDisconnected = "disconnected"
 	reasonMochi        = "ended by mochi"
+	reasonSmallPackets = "client packet size"
 )

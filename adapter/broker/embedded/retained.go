@@ -92,11 +92,29 @@ func (c *conn) sendRetained(sub *subscription) {
 		}
 		r.mu.Unlock()
 		if len(found) > 0 {
-			c.w.drain()
+			c.waitForWrites()
 		} else {
 			c.w.flush()
 		}
 	}
+}
+
+// stallTime is how long a client may take to read a batch of retained messages.
+const stallTime = 30 * time.Second
+
+// waitForWrites waits until the queue is empty. A client that does not read
+// that long loses its connection.
+func (c *conn) waitForWrites() {
+	deadline := func(t time.Time) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.end == nil { // else it is near, and stays
+			_ = c.nc.SetWriteDeadline(t)
+		}
+	}
+	deadline(time.Now().Add(stallTime))
+	c.w.drain()
+	deadline(time.Time{})
 }
 
 // giveRetained queues a retained message for a new subscription.
