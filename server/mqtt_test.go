@@ -419,3 +419,23 @@ func TestTopicOf(t *testing.T) {
 		t.Errorf("a wildcard as prefix: %v", err)
 	}
 }
+
+// TestShutdownLeavesMQTTToTheBroker: an MQTT connection on the HTTP port does not hold
+// up the end of the server.
+func TestShutdownLeavesMQTTToTheBroker(t *testing.T) {
+	io, base, _ := startBoth(t, nil)
+	ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
+	defer cancel()
+	conn, _, err := websocket.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/mqtt", //nolint:bodyclose // the library closes it
+		&websocket.DialOptions{Subprotocols: []string{"mqtt"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &device{t: t}
+	if code, err := d.connectOn(websocket.NetConn(context.Background(), conn, websocket.MessageBinary), "ws"); code != 0 || err != nil {
+		t.Fatalf("connect: %#x, %v", code, err)
+	}
+	if err := io.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -71,7 +71,24 @@ func (s *Socket) onTimer() {
 func (s *Socket) pingLocked() {
 	s.pushLocked(pingMessage)
 	s.graced = false
-	s.armLocked(phasePong, s.srv.opts.PingTimeout)
+	// The time for the pong counts from when the ping was due, so that a session
+	// ends when its client expects it to; but a server that was stalled does not
+	// hold that against its clients.
+	wait := s.srv.opts.PingTimeout
+	if late := s.srv.now() - s.due; late < wait/4 {
+		wait -= late
+	}
+	s.armLocked(phasePong, wait)
+}
+
+// expire ends the session if its time is over and its timer is late.
+func (s *Socket) expire() {
+	s.mu.Lock()
+	over := s.phase == phasePong && s.srv.now() >= s.due
+	s.mu.Unlock()
+	if over {
+		s.onTimer()
+	}
 }
 
 // onPong handles a pong. One that answers no ping is ignored: the protocol does

@@ -43,15 +43,16 @@ func (p *poll) signal() {
 
 // serveGet handles a GET of the session. Section "Receiving data".
 func (s *Socket) serveGet(w http.ResponseWriter, r *http.Request) {
+	s.expire()
 	s.mu.Lock()
 	switch {
 	case s.state.Load() == stateClosed:
 		s.mu.Unlock()
-		s.srv.refuse(w, codeUnknownSID)
+		s.srv.getUnknown(w, s.id)
 		return
 	case s.conn != nil:
 		s.mu.Unlock()
-		s.srv.refuse(w, codeBadRequest)
+		s.refuseStale(w, r)
 		return
 	case s.poll != nil:
 		s.mu.Unlock()
@@ -73,7 +74,7 @@ func (s *Socket) answer(w http.ResponseWriter, r *http.Request, p *poll) {
 		a := s.lookAt(p)
 		switch {
 		case a.refused:
-			s.srv.refuse(w, codeBadRequest)
+			s.refuseStale(w, r)
 			return
 		case a.messages != nil:
 			err := s.srv.writePayload(w, a.messages)
@@ -88,6 +89,19 @@ func (s *Socket) answer(w http.ResponseWriter, r *http.Request, p *poll) {
 			return
 		}
 	}
+}
+
+// refuseStale refuses a GET of a session that has moved to WebSocket. The two
+// connections are not ordered: the answer is held for a moment, so that in the
+// client it does not overtake the end of the upgrade.
+func (s *Socket) refuseStale(w http.ResponseWriter, r *http.Request) {
+	hold := time.NewTimer(noopDelay)
+	defer hold.Stop()
+	select {
+	case <-hold.C:
+	case <-r.Context().Done():
+	}
+	s.srv.refuse(w, codeBadRequest)
 }
 
 // wait returns when p should be looked at again. It returns false when the
@@ -275,9 +289,6 @@ func (s *Socket) receive(p *post, r *http.Request) error {
 	}
 	s.srv.stats.bytesIn.Add(uint64(len(body)))
 	err = s.payload(body)
-	if err == errClientClose {
-		s.srv.tombstone(s)
-	}
 	if err != nil {
 		s.end(rejected(err))
 	}

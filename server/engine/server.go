@@ -126,8 +126,8 @@ func (s *Server) existing(req *request) {
 	sk := s.sockets[req.sid]
 	s.mu.RUnlock()
 	switch {
-	case sk == nil && req.r.Method == http.MethodGet && s.exhume(req.sid):
-		_ = s.writePayload(req.w, []*Message{noopMessage})
+	case sk == nil && req.r.Method == http.MethodGet && !req.upgrade:
+		s.getUnknown(req.w, req.sid)
 	case sk == nil:
 		s.refuse(req.w, codeUnknownSID)
 	case req.upgrade:
@@ -195,11 +195,15 @@ func (s *Server) add(sk *Socket) bool {
 	return true
 }
 
-// forget removes a session that is over.
-func (s *Server) forget(sk *Socket) {
+// forget removes a session that is over. With bury, a GET that its client has
+// already sent is still answered.
+func (s *Server) forget(sk *Socket, bury bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sockets, sk.id)
+	if bury && !s.closed {
+		s.tombs[sk.id] = time.AfterFunc(tombTime, func() { s.exhume(sk.id) })
+	}
 }
 
 // linger gives the client of a session that is over its time to close the
@@ -229,22 +233,6 @@ func (s *Server) lingered(sk *Socket) {
 	delete(s.leaving, sk)
 }
 
-// tombstone remembers a session whose client has closed it, if no GET of it is
-// open which could be answered.
-func (s *Server) tombstone(sk *Socket) {
-	sk.mu.Lock()
-	open := sk.poll != nil
-	sk.mu.Unlock()
-	if open {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed {
-		s.tombs[sk.id] = time.AfterFunc(tombTime, func() { s.exhume(sk.id) })
-	}
-}
-
 // exhume forgets a tombstone and tells whether there was one.
 func (s *Server) exhume(id string) bool {
 	s.mu.Lock()
@@ -255,6 +243,15 @@ func (s *Server) exhume(id string) bool {
 		delete(s.tombs, id)
 	}
 	return t != nil
+}
+
+// getUnknown answers a GET of a session that is not there.
+func (s *Server) getUnknown(w http.ResponseWriter, id string) {
+	if s.exhume(id) {
+		_ = s.writePayload(w, []*Message{noopMessage})
+		return
+	}
+	s.refuse(w, codeUnknownSID)
 }
 
 // Len is the number of open sessions.

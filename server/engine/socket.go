@@ -185,7 +185,7 @@ func (s *Socket) end(e ending) bool {
 	}
 	s.mu.Unlock()
 
-	s.srv.forget(s)
+	s.srv.forget(s, conn == nil && p == nil && e.poll == noopMessage)
 	if up != nil {
 		_ = up.conn.Close()
 	}
