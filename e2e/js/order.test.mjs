@@ -36,9 +36,12 @@ for (const [transport, options] of Object.entries(transports)) {
 
     test("events with and without binary keep their order", async (t) => {
       const socket = await open(t).socket(options);
-      const want = sequence(300).map((i) => (i % 3 === 0 ? Buffer.from([i & 255]) : i));
-      for (const arg of want) socket.emit("collect", arg);
-      assert.deepEqual(await askAll(socket, "collected"), want);
+      // The client takes no packet with more than ten attachments.
+      const want = sequence(30).map((i) => (i % 3 === 0 ? Buffer.from([i]) : i));
+      for (const round of sequence(10)) {
+        for (const arg of want) socket.emit("collect", arg);
+        assert.deepEqual(await askAll(socket, "collected"), want, `round ${round}`);
+      }
     });
 
     test("50 emits followed at once by a disconnect all arrive", async (t) => {

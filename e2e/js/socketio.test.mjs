@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { ask, askAll, Clients, connected, transports } from "../lib/clients.mjs";
 import { startTestServer } from "../lib/programs.mjs";
+import { RawWebSocket } from "../lib/raw.mjs";
 import { event, record, until, within } from "../lib/wait.mjs";
 
 let server;
@@ -203,14 +204,15 @@ test("a silent client is gone after the ping timeout", async (t) => {
   const clients = new Clients(impatient);
   t.after(() => clients.close());
   const watcher = await clients.socket();
-  const mute = await clients.socket();
-  const { id } = mute;
-  mute.io.engine.sendPacket = () => {}; // no pong from now on
+  const mute = await RawWebSocket.open(impatient); // answers no ping
+  t.after(() => mute.end());
+  const id = mute.joined.sid;
   const reasons = await until(async () => {
     const list = await ask(watcher, "reasons", id);
     return list.length > 0 && list;
   }, "ping timeout");
   assert.deepEqual(reasons, ["ping timeout"]);
+  await within(mute.closed, "close");
   assert.equal(watcher.connected, true);
 });
 

@@ -36,7 +36,7 @@ export const bytesOf = (row) => Buffer.from(row.payload ?? encode(row.args));
 // its bytes are not fixed.
 export function readable(row, payload) {
   if (row.payload !== null) return payload.toString("latin1");
-  return decode(payload);
+  return decode(Uint8Array.from(payload)); // of a Buffer it would make Buffers
 }
 
 // expected is what readable should return.

@@ -2,6 +2,7 @@
 // with the test that started it.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
+import net from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -101,13 +102,34 @@ export async function startTestServer(...args) {
   };
 }
 
-// startDemo returns a running demo, once it answers.
-export async function startDemo({ http, mqtt, args = [] }) {
-  const program = new Program(demoBinary(), ["-http", http, "-mqtt", mqtt, ...args]);
-  const address = `http://${http}`;
+// freePort returns a port that nobody listens on now.
+async function freePort() {
+  const probe = net.createServer();
+  await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+// startDemo returns a running demo once it answers, on free ports or on those of
+// an earlier one: { address, mqtt } are its addresses.
+export async function startDemo(earlier) {
+  const address = earlier?.address ?? `http://127.0.0.1:${await freePort()}`;
+  const mqtt = earlier?.mqtt ?? `mqtt://127.0.0.1:${await freePort()}`;
+  const program = new Program(demoBinary(), ["-http", new URL(address).host, "-mqtt", new URL(mqtt).host]);
   await until(async () => {
     if (!program.running) throw new Error(`demo ended with ${program.code}: ${program.stderr}`);
-    return fetch(address).then((r) => r.ok, () => false);
+    return fetch(address).then((response) => response.ok, () => false);
   }, "answer of the demo");
-  return { address, program, stop: () => program.stop() };
+  return {
+    address,
+    mqtt,
+    program,
+    async stop() {
+      const code = await program.stop();
+      if (code !== 0 || /DATA RACE|^panic:|^fatal error:/m.test(program.stderr)) {
+        throw new Error(`demo ended with ${code}:\n${program.stderr.slice(-8000)}`);
+      }
+    },
+  };
 }

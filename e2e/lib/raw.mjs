@@ -21,7 +21,8 @@ export class RawWebSocket {
     await until(() => raw.messages[0]?.startsWith("0{"), "open packet");
     if (join) {
       raw.text("40");
-      await until(() => raw.messages.some((m) => m.startsWith("40{")), "CONNECT packet");
+      const answer = await until(() => raw.messages.find((m) => m.startsWith("40{")), "CONNECT packet");
+      raw.joined = JSON.parse(answer.slice(2));
     }
     return raw;
   }
@@ -63,8 +64,8 @@ export class RawPolling {
     return { status: response.status, body: await response.text() };
   }
 
-  // gone waits until the server does not know the session any more.
-  gone = () => until(async () => (await this.post("3")).status === 400, "end of the session");
+  // gone polls until the server does not know the session any more.
+  gone = () => until(async () => (await this.get()).status === 400, "end of the session");
 }
 
 // chunked posts a body of that many bytes without saying its length, as fast as

@@ -1,0 +1,44 @@
+// Chromium, driven by playwright-core, with what it complains about.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const args = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+// Browser is one Chromium with a fresh profile: a person with a machine of their own.
+export class Browser {
+  complaints = []; // errors of the console and of scripts, requests that failed
+
+  static async start({ width = 1280, height = 800, ...options } = {}) {
+    const browser = new Browser();
+    browser.profile = mkdtempSync(join(tmpdir(), "siomq-chromium-"));
+    browser.context = await chromium.launchPersistentContext(browser.profile, {
+      executablePath: "/usr/bin/chromium",
+      args,
+      viewport: { width, height },
+      ...options,
+    });
+    browser.page = browser.context.pages()[0] ?? (await browser.context.newPage());
+    browser.page.setDefaultTimeout(20_000);
+    browser.page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) browser.complaints.push(`${message.type()}: ${message.text()}`);
+    });
+    browser.page.on("pageerror", (error) => browser.complaints.push(`uncaught: ${error.message}`));
+    browser.page.on("requestfailed", (request) => browser.complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+    return browser;
+  }
+
+  async stop() {
+    await this.context.close();
+    rmSync(this.profile, { recursive: true, force: true });
+  }
+}
