@@ -10,11 +10,13 @@ import (
 
 // What no client sends ends that session, as the protocol says, and nothing
 // else: two bystanders live through all of it.
-func TestHostileInput(t *testing.T) {
-	srv := newServer(t, nil, echo)
+
+// bystanders opens a session on each transport and returns what checks that
+// they are well.
+func bystanders(srv *server) func(*testing.T) {
 	polling, pollingSession := srv.poll()
 	onWS, onWSSession := srv.ws()
-	bystanders := func(t *testing.T) {
+	return func(t *testing.T) {
 		t.Helper()
 		polling.post("4here").want(t, 200, "ok")
 		polling.get().want(t, 200, "4here")
@@ -24,6 +26,11 @@ func TestHostileInput(t *testing.T) {
 			t.Fatal("a bystander was closed")
 		}
 	}
+}
+
+func TestHostilePost(t *testing.T) {
+	srv := newServer(t, nil, echo)
+	bystanders := bystanders(srv)
 	for _, c := range []struct {
 		name   string
 		body   string
@@ -89,6 +96,11 @@ func TestHostileInput(t *testing.T) {
 		s.wantClosed(t, "enough")
 		until(t, "the POST is given up", func() bool { return !engine.HasPost(s.Socket) })
 	})
+}
+
+func TestHostileUpgrade(t *testing.T) {
+	srv := newServer(t, nil, echo)
+	bystanders := bystanders(srv)
 	t.Run("upgrade of an unknown session", func(t *testing.T) {
 		_, r := srv.connect("EIO=4&transport=websocket&sid=unknown")
 		r.want(t, 400, unknownSID)
@@ -109,6 +121,11 @@ func TestHostileInput(t *testing.T) {
 		c.want("4here")
 		bystanders(t)
 	})
+}
+
+func TestHostileWebSocket(t *testing.T) {
+	srv := newServer(t, nil, echo)
+	bystanders := bystanders(srv)
 	t.Run("garbage on a WebSocket", func(t *testing.T) {
 		c, s := srv.ws()
 		if _, err := c.conn.Write([]byte(strings.Repeat("\xff", 100))); err != nil {
