@@ -129,8 +129,8 @@ func connectPayload(id, privateID string) []byte {
 // refuse answers CONNECT with CONNECT_ERROR. The connection stays: the client
 // may ask for another namespace, or for this one again.
 func (s *Socket) refuse(err error) {
+	s.client.forget(s, leftByClient) // before the answer, upon which it may ask at once
 	s.client.sendConnectError(s.nsp.name, err)
-	s.client.forget(s, leftByClient)
 	s.close("", true)
 }
 

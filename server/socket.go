@@ -449,8 +449,8 @@ func (s *Socket) disconnect() {
 	if !s.connected.Load() {
 		return
 	}
+	s.client.forget(s, kickedByServer) // before the packet, upon which the client may connect again at once
 	_ = s.write(&packet.Packet{Type: packet.Disconnect, Namespace: s.nsp.name}, sendFlags{}) // the socket ends all the same
-	s.client.forget(s, kickedByServer)
 	s.close(reasonServerDisconnect, true)
 }
 
