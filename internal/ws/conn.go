@@ -27,6 +27,7 @@ type Conn struct {
 	// fixed after Upgrade
 	limit       int64 // bytes of a message; negative: none
 	subprotocol string
+	agreed      agreement // about compression
 
 	// the reader's
 	in input

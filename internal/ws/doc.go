@@ -22,5 +22,8 @@
 //
 // # Limits
 //
-// Extensions are not negotiated; all reserved bits are refused. WebSocket over HTTP/2 (RFC 8441) is not supported.
+// The only extension is permessage-deflate (RFC 7692), behind [UpgradeOptions].Compression and always without context
+// takeover in both directions: [AppendCompressedFrame] builds a frame for any number of connections, and compressors,
+// windows and inflated messages are borrowed for as long as they work. Reserved bits that were not agreed on are refused.
+// WebSocket over HTTP/2 (RFC 8441) is not supported.
 package ws

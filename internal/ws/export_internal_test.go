@@ -5,6 +5,7 @@ package ws
 
 import (
 	"net"
+	"strings"
 	"sync/atomic"
 )
 
@@ -48,3 +49,19 @@ func OnPark(c *Conn, f func()) {
 
 // Assembled returns the memory that a message in progress takes in its own slice.
 func Assembled(c *Conn) int { return cap(c.as.msg) }
+
+// Agree makes c a connection that agreed on compression, with so many bits for the window of what it sends.
+func Agree(c *Conn, window uint8) { c.agreed.window = window }
+
+// MaxStreams is maxStreams.
+const MaxStreams = maxStreams
+
+// ReadSome is what a Stream reads with.
+func ReadSome(c *Conn, p []byte) (int, error) { return c.some(p, nil) }
+
+// Negotiate returns the value that answers an offer, "" when it is declined or malformed.
+func Negotiate(line string) string {
+	a, _ := negotiate([]string{line})
+	_, value, _ := strings.Cut(string(a.appendTo(nil)), ": ")
+	return value
+}

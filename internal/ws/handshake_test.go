@@ -197,3 +197,100 @@ func TestUpgradeWithoutHijack(t *testing.T) {
 		t.Errorf("status %d with error %v, want 501", w.Code, err)
 	}
 }
+
+func TestUpgradeCompression(t *testing.T) {
+	const agreed = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+	tests := []struct {
+		name  string
+		offer string // "-": none
+		want  string // "": declined; "400": malformed
+		takes int    // the longest payload that may be compressed; 0: any
+	}{
+		{"plain offer", "permessage-deflate", agreed, 0},
+		{"no offer", "-", "", 0},
+		{"empty header", "", "", 0},
+		{"another extension", "x-webkit-deflate-frame", "", 0},
+		{"as browsers offer it", "permessage-deflate; client_max_window_bits", agreed, 0},
+		{"RFC 7692 7.1.2.2, hint", "permessage-deflate; client_max_window_bits=10", agreed, 0},
+		{"context takeover offered away", "permessage-deflate; client_no_context_takeover; server_no_context_takeover", agreed, 0},
+		{"RFC 7692 7.1.2.1", "permessage-deflate; server_max_window_bits=10", agreed + "; server_max_window_bits=10", 1024},
+		{"smallest window", "permessage-deflate; server_max_window_bits=8", agreed + "; server_max_window_bits=8", 256},
+		{"whole window", "permessage-deflate; server_max_window_bits=15", agreed + "; server_max_window_bits=15", 0},
+		{"RFC 7692 7.1.3, fallback", "permessage-deflate; client_max_window_bits; server_max_window_bits=10, permessage-deflate; client_max_window_bits",
+			agreed + "; server_max_window_bits=10", 1024},
+		{"second offer when the first cannot be taken", "permessage-deflate; server_max_window_bits=7, permessage-deflate", agreed, 0},
+		{"second of two extensions", "foo; a=1; b=\"c\", permessage-deflate", agreed, 0},
+		{"two lines", "foo\r\nSec-WebSocket-Extensions: permessage-deflate", agreed, 0},
+		{"quoted value", "permessage-deflate; server_max_window_bits=\"1\\0\"", agreed + "; server_max_window_bits=10", 1024},
+		{"spaces and empty elements", " ,\t, permessage-deflate\t; server_max_window_bits = 9 ,, ", agreed + "; server_max_window_bits=9", 512},
+
+		{"unknown parameter", "permessage-deflate; foo", "", 0},
+		{"parameter twice", "permessage-deflate; client_max_window_bits; client_max_window_bits=9", "", 0},
+		{"value of a flag", "permessage-deflate; server_no_context_takeover=1", "", 0},
+		{"value of a flag of the client", "permessage-deflate; client_no_context_takeover=true", "", 0},
+		{"no value of a number", "permessage-deflate; server_max_window_bits", "", 0},
+		{"window too large", "permessage-deflate; server_max_window_bits=16", "", 0},
+		{"window with a leading zero", "permessage-deflate; server_max_window_bits=08", "", 0},
+		{"window of the client too small", "permessage-deflate; client_max_window_bits=7", "", 0},
+		{"window that is no number", "permessage-deflate; client_max_window_bits=1x", "", 0},
+		{"another case", "Permessage-Deflate", "", 0},
+
+		{"no name", "; a", "400", 0},
+		{"no parameter", "permessage-deflate;", "400", 0},
+		{"no parameter between", "permessage-deflate; ; a", "400", 0},
+		{"empty value", "permessage-deflate; server_max_window_bits=", "400", 0},
+		{"two words", "permessage-deflate foo", "400", 0},
+		{"value without a name", "permessage-deflate; =1", "400", 0},
+		{"name with a value", "permessage-deflate=1", "400", 0},
+		{"quote not closed", "permessage-deflate; server_max_window_bits=\"10", "400", 0},
+		{"quoted is no token", "foo; a=\"b c\"", "400", 0},
+		{"quoted nothing", "foo; a=\"\"", "400", 0},
+		{"behind a good one", "permessage-deflate, (", "400", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			raw := request
+			if tt.offer != "-" {
+				raw = strings.Replace(raw, "Upgrade: websocket", "Upgrade: websocket\r\nSec-WebSocket-Extensions: "+tt.offer, 1)
+			}
+			resp, _, _, c, err := ask(t, raw, &ws.UpgradeOptions{Compression: true})
+			if tt.want == "400" {
+				if err == nil || resp.StatusCode != http.StatusBadRequest {
+					t.Errorf("offer %q: status %d with error %v, want 400", tt.offer, resp.StatusCode, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("offer %q: %v", tt.offer, err)
+			}
+			if got := resp.Header.Get("Sec-Websocket-Extensions"); got != tt.want {
+				t.Errorf("offer %q is answered with %q, want %q", tt.offer, got, tt.want)
+			}
+			most := tt.takes
+			if most == 0 {
+				most = 1 << 20
+			}
+			if got := c.TakesCompressed(most); got != (tt.want != "") {
+				t.Errorf("offer %q: TakesCompressed(%d) = %v", tt.offer, most, got)
+			}
+			if tt.takes != 0 && c.TakesCompressed(tt.takes+1) {
+				t.Errorf("offer %q: TakesCompressed(%d) = true", tt.offer, tt.takes+1)
+			}
+		})
+	}
+}
+
+func FuzzNegotiate(f *testing.F) {
+	f.Add("permessage-deflate; client_max_window_bits, permessage-deflate")
+	f.Add(`foo; a="b\"c"; d=e,,; permessage-deflate; server_max_window_bits="10"`)
+	f.Fuzz(func(t *testing.T, line string) {
+		response := ws.Negotiate(line)
+		if response == "" {
+			return
+		}
+		// What is answered is an offer that would be answered in the same way.
+		if again := ws.Negotiate(response); again != response {
+			t.Errorf("%q is answered with %q, which would be answered with %q", line, response, again)
+		}
+	})
+}

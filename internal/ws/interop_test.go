@@ -173,3 +173,68 @@ func TestInteropViolations(t *testing.T) {
 		})
 	}
 }
+
+// TestInteropCompression has the client compress in each of its modes. All get the same frames.
+func TestInteropCompression(t *testing.T) {
+	modes := map[string]websocket.CompressionMode{
+		"context takeover offered": websocket.CompressionContextTakeover,
+		"no context takeover":      websocket.CompressionNoContextTakeover,
+		"disabled":                 websocket.CompressionDisabled,
+	}
+	for name, mode := range modes {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), testWait)
+			defer cancel()
+			ended := make(chan error, 1)
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, err := ws.Upgrade(w, r, &ws.UpgradeOptions{Compression: true, MaxMessage: 4 << 20})
+				if err != nil {
+					ended <- err
+					return
+				}
+				err = c.ReadLoop(&deflateEcho{c})
+				_, _ = c.Write(ws.AppendCloseReply(nil, err))
+				_ = c.Linger(testWait)
+				ended <- err
+			}))
+			t.Cleanup(s.Close)
+			c, resp, err := websocket.Dial(ctx, s.URL, &websocket.DialOptions{HTTPClient: s.Client(), CompressionMode: mode, CompressionThreshold: 1})
+			if err != nil {
+				t.Fatalf("dial: %v", err)
+			}
+			if resp.Body != nil {
+				_ = resp.Body.Close()
+			}
+			if got, want := resp.Header.Get("Sec-Websocket-Extensions") != "", mode != websocket.CompressionDisabled; got != want {
+				t.Errorf("compression agreed on: %v, want %v", got, want)
+			}
+			c.SetReadLimit(-1)
+			t.Cleanup(func() { _ = c.CloseNow() })
+			for _, n := range []int{0, 1, 125, 1000, 8191, 8192, 8193, 65535, 65536, 3 << 20} {
+				interopEcho(ctx, t, c, n)
+			}
+			interopPing(ctx, t, c)
+			if err := c.Close(websocket.StatusNormalClosure, "done"); err != nil {
+				t.Errorf("close handshake: %v", err)
+			}
+			var closed *ws.CloseError
+			if err := <-ended; !errors.As(err, &closed) || closed.Code != ws.CodeNormal {
+				t.Errorf("server's end is %v, want 1000", err)
+			}
+		})
+	}
+}
+
+// deflateEcho answers each message with itself, compressed where that was agreed on.
+type deflateEcho struct{ c *ws.Conn }
+
+func (e *deflateEcho) Message(op ws.Opcode, data []byte) error {
+	f := ws.AppendFrame(nil, op, data)
+	if e.c.TakesCompressed(len(data)) {
+		f = ws.AppendCompressedFrame(nil, op, data, ws.BestSpeed)
+	}
+	_, err := e.c.Write(f)
+	return err
+}
+
+func (e *deflateEcho) Pong(frame []byte) { _, _ = e.c.Write(frame) }

@@ -111,19 +111,41 @@ func (c *chunkConn) Read(p []byte) (int, error) {
 type delivery func(t testing.TB, limit int64, chunks ...[]byte) []string
 
 // deliveries are the ways there are: with a buffer while waiting, and raw.
-func deliveries() map[string]delivery {
-	d := map[string]delivery{"plain": deliverPlain}
+func deliveries() map[string]delivery { return deliveriesOf(ws.NewTestConn) }
+
+// deflateDeliveries are the same on connections that agreed on compression.
+func deflateDeliveries() map[string]delivery {
+	return deliveriesOf(func(nc net.Conn, pool any, limit int64, early []byte) *ws.Conn {
+		c := ws.NewTestConn(nc, pool, limit, early)
+		ws.Agree(c, 15)
+		return c
+	})
+}
+
+// newConn makes the Conn under test.
+type newConn func(nc net.Conn, pool any, limit int64, early []byte) *ws.Conn
+
+func deliveriesOf(conn newConn) map[string]delivery {
+	d := map[string]delivery{"plain": func(t testing.TB, limit int64, chunks ...[]byte) []string {
+		return deliverPlainTo(t, conn, limit, chunks...)
+	}}
 	if haveRaw {
-		d["raw"] = deliverRaw
+		d["raw"] = func(t testing.TB, limit int64, chunks ...[]byte) []string {
+			return deliverRaw(t, conn, limit, chunks...)
+		}
 	}
 	return d
 }
 
 func deliverPlain(t testing.TB, limit int64, chunks ...[]byte) []string {
+	return deliverPlainTo(t, ws.NewTestConn, limit, chunks...)
+}
+
+func deliverPlainTo(t testing.TB, conn newConn, limit int64, chunks ...[]byte) []string {
 	var held ws.Held
 	copies := make([][]byte, len(chunks))
 	copy(copies, chunks)
-	c := ws.NewTestConn(&chunkConn{chunks: copies}, ws.NewPool(&held), limit, nil)
+	c := conn(&chunkConn{chunks: copies}, ws.NewPool(&held), limit, nil)
 	var r recorder
 	r.end(c.ReadLoop(&r))
 	if n := held.Load(); n != 0 {
@@ -133,10 +155,10 @@ func deliverPlain(t testing.TB, limit int64, chunks ...[]byte) []string {
 }
 
 // deliverRaw writes each chunk when the reader has read the one before and waits.
-func deliverRaw(t testing.TB, limit int64, chunks ...[]byte) []string {
+func deliverRaw(t testing.TB, conn newConn, limit int64, chunks ...[]byte) []string {
 	ours, theirs := rawPair(t)
 	var held ws.Held
-	c := ws.NewTestConn(ours, ws.NewPool(&held), limit, nil)
+	c := conn(ours, ws.NewPool(&held), limit, nil)
 	parked := make(chan struct{})
 	done := make(chan struct{})
 	ws.OnPark(c, func() {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"unicode/utf8"
@@ -12,14 +13,16 @@ import (
 // assembly is where the reader is between the frames and inside one. It survives a read deadline, so that reading can
 // go on afterwards. It belongs to the reader.
 type assembly struct {
-	op      Opcode // type of the message begun; Continuation: none
-	fin     bool   // the frame is the last of its message
-	inFrame bool   // a data frame's header has been read and its payload not yet
-	ready   bool   // msg was handed over by the last Next
-	key     uint32 // masking key, turned for the next byte of payload
-	left    int64  // bytes of payload of the frame still to come
-	msg     []byte // payload so far of a message in fragments, or too large for the read buffer
-	err     error  // set when reading has ended for good
+	op       Opcode  // type of the message begun; Continuation: none
+	fin      bool    // the frame is the last of its message
+	inFrame  bool    // a data frame's header has been read and its payload not yet
+	ready    bool    // msg was handed over by the last Next
+	deflated bool    // the message begun is compressed
+	key      uint32  // masking key, turned for the next byte of payload
+	left     int64   // bytes of payload of the frame still to come
+	msg      []byte  // payload so far of a message in fragments, or too large for the read buffer
+	inflated *buffer // from the pool: a compressed message restored, handed over by the last Next
+	err      error   // set when reading has ended for good
 }
 
 // growStep is the first length of a message's own slice. After that it doubles as bytes arrive.
@@ -58,9 +61,7 @@ func (c *Conn) next(pongs PongWriter) (Opcode, []byte, error) {
 	if c.as.err != nil {
 		return 0, nil, c.as.err
 	}
-	if c.as.ready {
-		c.as.ready, c.as.msg = false, nil
-	}
+	c.handedOver()
 	op, data, err := c.message(pongs)
 	if err != nil {
 		return 0, nil, c.ended(err)
@@ -78,6 +79,7 @@ func (c *Conn) ended(err error) error {
 	}
 	c.as.err = err
 	c.as.msg = nil
+	c.giveInflated()
 	c.in.r = c.in.w
 	c.in.park()
 	return err
@@ -85,10 +87,16 @@ func (c *Conn) ended(err error) error {
 
 // release gives the buffer back when its owner will not read on for now.
 func (c *Conn) release() {
+	c.handedOver()
+	c.in.park()
+}
+
+// handedOver lets go of the message that was handed over last.
+func (c *Conn) handedOver() {
 	if c.as.ready {
 		c.as.ready, c.as.msg = false, nil
+		c.giveInflated()
 	}
-	c.in.park()
 }
 
 // message reads frames until a message is whole.
@@ -99,7 +107,7 @@ func (c *Conn) message(pongs PongWriter) (Opcode, []byte, error) {
 			if err := c.dataFrame(pongs); err != nil {
 				return 0, nil, err
 			}
-			if c.limit >= 0 && as.left > c.limit-int64(len(as.msg)) {
+			if c.limit >= 0 && as.left > c.wireLimit()-int64(len(as.msg)) {
 				return 0, nil, violation(CodeTooBig, "message is too large")
 			}
 		}
@@ -124,11 +132,26 @@ func (c *Conn) message(pongs PongWriter) (Opcode, []byte, error) {
 		}
 		op := as.op
 		as.inFrame, as.op = false, Continuation
+		if as.deflated {
+			var err error
+			if data, err = c.inflate(data); err != nil {
+				return 0, nil, err
+			}
+		}
 		if op == Text && !utf8.Valid(data) {
 			return 0, nil, violation(CodeInvalidData, "text is not valid UTF-8")
 		}
 		return op, data, nil
 	}
+}
+
+// wireLimit is the limit for the bytes of the message as they arrive. A compressor may make more of what it cannot
+// compress; that is let through here, and what it inflates to is held to the limit.
+func (c *Conn) wireLimit() int64 {
+	if !c.as.deflated {
+		return c.limit
+	}
+	return c.limit + min(c.limit/8+1024, math.MaxInt64-c.limit)
 }
 
 // grow appends the rest of the frame's payload to msg as it arrives.
@@ -178,6 +201,9 @@ func (c *Conn) some(p []byte, pongs PongWriter) (int, error) {
 		if as.op != Binary {
 			return 0, c.ended(violation(CodeUnsupported, "message is not binary")) // MQTT-6.0.0-1
 		}
+		if as.deflated {
+			return 0, c.ended(violation(CodeUnsupported, "message is compressed")) // Compression is not for a Stream
+		}
 	}
 	p = p[:min(int64(len(p)), as.left)]
 	var n int
@@ -204,7 +230,7 @@ func (c *Conn) some(p []byte, pongs PongWriter) (int, error) {
 func (c *Conn) dataFrame(pongs PongWriter) error {
 	as := &c.as
 	for {
-		h, size, err := parseHeader(c.in.unread())
+		h, size, err := parseHeader(c.in.unread(), c.agreed.window != 0)
 		if err != nil {
 			return err
 		}
@@ -226,7 +252,7 @@ func (c *Conn) dataFrame(pongs PongWriter) error {
 		case h.op != Continuation && as.op != Continuation:
 			return violation(CodeProtocol, "message begins inside another")
 		case h.op != Continuation:
-			as.op = h.op
+			as.op, as.deflated = h.op, h.rsv1
 		}
 		c.in.r += size
 		as.inFrame, as.fin, as.key, as.left = true, h.fin, h.key, h.length

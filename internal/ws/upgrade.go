@@ -31,6 +31,10 @@ type UpgradeOptions struct {
 	// MaxMessage is the largest message accepted, in bytes, all fragments together. A longer one ends the connection with
 	// CodeTooBig as soon as its length is known. 0 means 1 MiB, negative means no limit: a peer can then fill the memory.
 	MaxMessage int
+	// Compression agrees to permessage-deflate (RFC 7692) when the client offers it. Messages of the client may then be
+	// compressed, with MaxMessage for what they inflate to; what is written may be made by AppendCompressedFrame where
+	// TakesCompressed allows it. Neither side keeps its window from one message to the next. Not for NewStream.
+	Compression bool
 }
 
 // Upgrade does the server's part of the opening handshake, RFC 6455 section 4.2, and takes the connection over from
@@ -46,6 +50,13 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptions) (*Conn, 
 	refusal := check(r)
 	if refusal == nil && o.RequireSubprotocol && subprotocol == "" {
 		refusal = &HandshakeError{http.StatusBadRequest, "none of the subprotocols offered is spoken here"}
+	}
+	var agreed agreement
+	if refusal == nil && o.Compression {
+		var malformed bool
+		if agreed, malformed = negotiate(r.Header["Sec-Websocket-Extensions"]); malformed {
+			refusal = &HandshakeError{http.StatusBadRequest, "header Sec-WebSocket-Extensions is malformed"}
+		}
 	}
 	if refusal != nil {
 		return nil, refuse(w, refusal)
@@ -64,8 +75,8 @@ func Upgrade(w http.ResponseWriter, r *http.Request, o *UpgradeOptions) (*Conn, 
 		limit = defaultMaxMessage
 	}
 	c := newConn(nc, &shared, limit, early)
-	c.subprotocol = subprotocol
-	if err := answer(nc, r.Header.Get("Sec-Websocket-Key"), subprotocol, added, o.Header); err != nil {
+	c.subprotocol, c.agreed = subprotocol, agreed
+	if err := answer(nc, r.Header.Get("Sec-Websocket-Key"), c, added, o.Header); err != nil {
 		c.in.r = c.in.w
 		c.in.park()
 		return nil, errors.Join(err, nc.Close())
@@ -109,16 +120,17 @@ func refuse(w http.ResponseWriter, e *HandshakeError) error {
 }
 
 // answer writes the 101 response, in one write.
-func answer(nc net.Conn, key, subprotocol string, headers ...http.Header) error {
+func answer(nc net.Conn, key string, c *Conn, headers ...http.Header) error {
 	if err := nc.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return err
 	}
 	buf := shared.get(bufferSize)
 	b := append(buf.b[:0], "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 	b = appendAccept(b, key)
-	if subprotocol != "" {
-		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), subprotocol...)
+	if c.subprotocol != "" {
+		b = append(append(b, "\r\nSec-WebSocket-Protocol: "...), c.subprotocol...)
 	}
+	b = c.agreed.appendTo(b)
 	b = append(b, "\r\n"...)
 	for _, h := range headers {
 		b = appendHeaders(b, h)
