@@ -108,8 +108,8 @@ func chat(io *server.Server) {
 			mu.Lock()
 			defer mu.Unlock()
 			numUsers++
-			_ = s.Emit("login", login{numUsers})
 			_ = others.Emit("user joined", arrival{username, numUsers})
+			_ = s.Emit("login", login{numUsers})
 		})
 
 		server.Handle(s, "new message", func(_ *server.Event, text string) {
