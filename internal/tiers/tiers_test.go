@@ -63,9 +63,11 @@ var tiers = []tier{
 
 	{"siomq/demo", []string{"siomq/demo/...", "siomq/server", "siomq/rooms", "siomq/adapter/broker/...", mqttClient, zap + "/..."},
 		"a user of the public API like any other"},
+	{"siomq/demo/examples", []string{"siomq/server", "siomq/server/engine", zap},
+		"the library as it is learned: server and its options, nothing else"},
 	{"siomq/cmd", []string{"siomq/cmd/...", "siomq/server", "siomq/server/config", "siomq/rooms", "siomq/adapter/broker/...", zap + "/..."},
 		"a thin user of the public API"},
-	{"siomq/e2e", []string{"siomq/server", "siomq/adapter/broker/embedded", zap + "/..."},
+	{"siomq/e2e", []string{"siomq/server", "siomq/server/engine", "siomq/adapter/broker/embedded", zap + "/..."},
 		"the test server is written as a user would write it"},
 }
 
