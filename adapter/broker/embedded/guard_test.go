@@ -2,6 +2,7 @@ package embedded_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -279,11 +280,14 @@ func TestConnectionLimit(t *testing.T) {
 func TestTimeouts(t *testing.T) {
 	serve := func(t *testing.T, use func(t *testing.T, conn net.Conn)) {
 		synctest.Test(t, func(t *testing.T) {
-			b, err := embedded.New(nil)
+			b, err := embedded.New(&embedded.Options{MaxQueue: 8 << 10, MaxPacketSize: 4 << 10})
 			if err != nil {
 				t.Fatal(err)
 			}
 			b.SetAccess(broker.Access{})
+			for i := range 20 {
+				publish(t, b, &broker.Message{Topic: "r/" + string(number(i)), Payload: make([]byte, 1000), Retain: true})
+			}
 			client, server := net.Pipe()
 			go func() { _ = b.ServeConn(server, "pipe") }()
 			use(t, client)
@@ -327,6 +331,20 @@ func TestTimeouts(t *testing.T) {
 		serve(t, func(t *testing.T, conn net.Conn) {
 			_, _ = conn.Write(bt.Connect{Version: 5, ClientID: "k", KeepAlive: 20}.Bytes())
 			ended(t, conn, 30*time.Second)
+		})
+	})
+	// Only so long is a client waited for that does not read its retained messages.
+	t.Run("retained messages not read", func(t *testing.T) {
+		serve(t, func(t *testing.T, conn net.Conn) {
+			_, _ = conn.Write(bt.Connect{Version: 4, ClientID: "r"}.Bytes())
+			_, _ = io.ReadFull(conn, make([]byte, 4)) // CONNACK
+			_, _ = conn.Write(packet(0x82, "\x00\x01", str("#"), "\x00"))
+			start := time.Now()
+			// The pipe takes no PINGREQ as long as nobody reads at the other end.
+			_, _ = conn.Write([]byte{0xC0, 0})
+			if got := time.Since(start); got < 30*time.Second || got > 32*time.Second {
+				t.Errorf("ended after %v", got)
+			}
 		})
 	})
 }
