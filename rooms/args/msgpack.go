@@ -35,7 +35,8 @@ func AppendMsgpack(dst []byte, a rooms.Args) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	w := msgpackWriter{dst: dst, raw: found.Raw, attachments: a.Attachments}
+	var few [32]int // spares an allocation
+	w := msgpackWriter{dst: dst, raw: found.Raw, attachments: a.Attachments, counts: few[:0]}
 	w.countMembers()
 	w.write()
 	return w.dst, nil
@@ -133,7 +134,8 @@ func (w *msgpackWriter) placeholder(i int) (num, end int, ok bool) {
 }
 
 func (w *msgpackWriter) countMembers() {
-	var open []int // into counts
+	var few [16]int
+	open := few[:0] // into counts
 	for i := 0; i < len(w.raw); {
 		switch w.raw[i] {
 		case '"':

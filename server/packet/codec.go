@@ -32,15 +32,23 @@ var _ Codec = JSON{}
 // Append implements Codec with AppendText, and checks the namespace and the
 // event's name.
 func (JSON) Append(dst []byte, p *Packet) ([]byte, error) {
-	if p.Namespace != "" && p.Namespace != "/" {
-		if err := CheckNamespace(p.Namespace); err != nil {
-			return dst, err
-		}
-	}
-	if p.Type == Event && Reserved(p.Event) {
-		return dst, fmt.Errorf("%w %q", ErrReserved, p.Event)
+	if err := check(p); err != nil {
+		return dst, err
 	}
 	return AppendText(dst, p), nil
+}
+
+// check reports why p must not be sent.
+func check(p *Packet) error {
+	if p.Namespace != "" && p.Namespace != "/" {
+		if err := CheckNamespace(p.Namespace); err != nil {
+			return err
+		}
+	}
+	if (p.Type == Event || p.Type == BinaryEvent) && Reserved(p.Event) {
+		return fmt.Errorf("%w %q", ErrReserved, p.Event)
+	}
+	return nil
 }
 
 // Binary implements Codec: false.

@@ -2,8 +2,8 @@ package packet
 
 import "errors"
 
-// Errors of a Decoder and of JSON.Append, to be compared with errors.Is. Errors
-// of package rooms/args (ErrSyntax, ErrUTF8, ErrDepth, ErrPlaceholder) are
+// Errors of decoders and of a Codec's Append, to be compared with errors.Is. Errors
+// of package rooms/args (ErrSyntax, ErrUTF8, ErrDepth, ErrPlaceholder, ErrMsgpack) are
 // wrapped beside them.
 var (
 	// ErrType: the first character is not a packet type.
@@ -25,6 +25,9 @@ var (
 	// ErrUnexpectedBinary: binary data came while no attachment was missing.
 	ErrUnexpectedBinary = errors.New("got binary data when not reconstructing a packet")
 
+	// ErrNotBinary: text came to a parser whose packets are binary.
+	ErrNotBinary = errors.New("got plaintext data for a binary parser")
+
 	// ErrLimit: any of the limits, each of which has its own error too.
 	ErrLimit = errors.New("limit exceeded")
 	// ErrTooManyAttachments: over Limits.MaxAttachments.
@@ -35,4 +38,6 @@ var (
 	ErrNamespaceSize = errors.New("namespace too long")
 	// ErrEventSize: over Limits.MaxEvent.
 	ErrEventSize = errors.New("event name too long")
+	// ErrTooManyParameters: over 1,000 in the query of a namespace, see Revision4.
+	ErrTooManyParameters = errors.New("too many query parameters")
 )
