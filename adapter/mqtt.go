@@ -191,7 +191,7 @@ func (a *mqttNamespace) publish(msg *rooms.Message) error {
 	return errs
 }
 
-// ErrRetainEmpty: the payload would be empty, and an empty retained publish
+// ErrRetainEmpty says that the payload would be empty, and an empty retained publish
 // deletes the last value (MQTT 5 section 3.3.1.3).
 var ErrRetainEmpty = errors.New("an empty payload cannot be retained")
 

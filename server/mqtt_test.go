@@ -280,8 +280,11 @@ func TestPublishMiddleware(t *testing.T) {
 	io, url, addr := startBoth(t, nil)
 	io.UsePublish(func(p *server.Publish) error {
 		var text string
-		if room, ok := p.Room(); !ok || room != "lobby" || p.Bind(&text) != nil {
+		if room, ok := p.Room(); !ok || room != "lobby" {
 			return nil
+		}
+		if err := p.Bind(&text); err != nil {
+			return err
 		}
 		return p.SetArgs(map[string]any{"from": p.ClientID(), "text": text})
 	})

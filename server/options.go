@@ -34,7 +34,7 @@ type Options struct {
 	Limits packet.Limits
 
 	// Engine configures transports, heartbeat, CORS and limits of connections.
-	Engine engine.Options
+	Engine EngineOptions
 
 	// Client is the folder dist of the npm package socket.io-client, to be served under Path
 	// (/socket.io/socket.io.js and so on); for example os.DirFS("node_modules/socket.io-client/dist"),
@@ -105,3 +105,13 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	return c, nil
 }
+
+// Names of package engine that Options need.
+type (
+	// EngineOptions configure transports, heartbeat, CORS and limits of connections.
+	EngineOptions = engine.Options
+	// CORS says which pages of other origins may use the server.
+	CORS = engine.CORS
+	// Cookie describes the cookie that carries the id of a connection.
+	Cookie = engine.Cookie
+)

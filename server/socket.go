@@ -449,7 +449,7 @@ func (s *Socket) disconnect() {
 	if !s.connected.Load() {
 		return
 	}
-	s.client.forget(s, kickedByServer) // before the packet, upon which the client may connect again at once
+	s.client.forget(s, kickedByServer)                                                       // before the packet, upon which the client may connect again at once
 	_ = s.write(&packet.Packet{Type: packet.Disconnect, Namespace: s.nsp.name}, sendFlags{}) // the socket ends all the same
 	s.close(reasonServerDisconnect, true)
 }

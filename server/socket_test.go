@@ -351,8 +351,7 @@ func TestPanicEndsItsConnectionOnly(t *testing.T) {
 		echo(s)
 		s.On("panic", func(*server.Event) {
 			s.OnDisconnect(func(reason string) { gone <- reason })
-			var m map[string]int
-			m["x"] = 1
+			panic("in a listener")
 		})
 	})
 	other, c := siotest.Dial(t, url), siotest.Dial(t, url)

@@ -105,7 +105,7 @@ type Access struct {
 	Receive func(c *Client, topic string) bool
 }
 
-// ErrClientID, from Access.Authenticate, refuses the client identifier.
+// ErrClientID refuses the client identifier: Access.Authenticate returns it.
 var ErrClientID = errors.New("client identifier not valid")
 
 // Guarded is a Broker whose clients' access somebody else decides.

@@ -98,11 +98,13 @@ func (w *rawWriter) Write(p []byte) (int, error) {
 
 // typeError makes an error of encoding/json one of this package.
 func typeError(err error) error {
-	switch err := err.(type) {
-	case *json.UnsupportedTypeError:
-		return fmt.Errorf("%w %s", ErrType, err.Type)
-	case *json.UnsupportedValueError:
-		return fmt.Errorf("%w: %s", ErrDepth, err.Str)
+	var unsupported *json.UnsupportedTypeError
+	var value *json.UnsupportedValueError
+	switch {
+	case errors.As(err, &unsupported):
+		return fmt.Errorf("%w %s", ErrType, unsupported.Type)
+	case errors.As(err, &value):
+		return fmt.Errorf("%w: %s", ErrDepth, value.Str)
 	}
 	return err
 }

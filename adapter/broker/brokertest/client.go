@@ -72,7 +72,7 @@ func (c *Client) Send(b []byte) {
 	}
 }
 
-// ConnectBytes returns the CONNECT.
+// Bytes returns the CONNECT.
 func (o Connect) Bytes() []byte {
 	if o.Version == 0 {
 		o.Version = 5

@@ -8,7 +8,6 @@ package brokertest
 import (
 	"context"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -73,7 +72,6 @@ type suite struct {
 	*testing.T
 	Subject
 
-	mu    sync.Mutex
 	ready bool
 }
 

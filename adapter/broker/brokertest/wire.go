@@ -40,7 +40,7 @@ type Packet struct {
 	Props   Props
 }
 
-// QoS, Retain and Dup of a PUBLISH.
+// QoS of a PUBLISH.
 func (p *Packet) QoS() byte    { return p.Flags >> 1 & 3 }
 func (p *Packet) Retain() bool { return p.Flags&1 != 0 }
 func (p *Packet) Dup() bool    { return p.Flags&8 != 0 }

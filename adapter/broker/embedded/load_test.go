@@ -146,7 +146,7 @@ func TestHandlerPanics(t *testing.T) {
 		t.Errorf("%d panics logged: %v", n, logs.All())
 	}
 	for _, e := range logs.All() {
-		if stack := string(e.ContextMap()["stack"].(string)); !strings.Contains(stack, "TestHandlerPanics") {
+		if stack := e.ContextMap()["stack"].(string); !strings.Contains(stack, "TestHandlerPanics") {
 			t.Errorf("stack: %s", stack)
 		}
 	}
