@@ -30,15 +30,11 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:3000", "`address` to listen on; the page expects port 3000 of localhost")
-	public := flag.String("public", "dist", "`folder` with the page as built")
+	public := flag.String("public", "", "`folder` with the page as built; none when \"npm run serve\" serves it")
 	origin := flag.String("origin", "http://localhost:8080", "`origin` of the page when it is served by \"npm run serve\"")
 	flag.Parse()
 
-	io, err := server.New(&server.Options{
-		// Without CORS, pages of this server alone may connect.
-		Engine: engine.Options{CORS: &engine.CORS{Origins: []string{*origin}}},
-		Logger: zap.Must(zap.NewDevelopment(zap.AddStacktrace(zap.ErrorLevel))),
-	})
+	io, err := newServer(*origin, zap.Must(zap.NewDevelopment(zap.AddStacktrace(zap.ErrorLevel))))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,9 +52,21 @@ func main() {
 	log.Fatal(web.Serve(l))
 }
 
+// newServer makes a Socket.IO server for pages of another origin too: without CORS, a browser
+// lets in those of this server alone.
+func newServer(origin string, logger *zap.Logger) (*server.Server, error) {
+	return server.New(&server.Options{
+		Engine: engine.Options{CORS: &engine.CORS{Origins: []string{origin}}},
+		Logger: logger,
+	})
+}
+
 // newSite puts the Socket.IO server beside the files of the page. The page brings its own
 // client, so there is no other file to serve.
 func newSite(io http.Handler, public string) (http.Handler, error) {
+	if public == "" {
+		return io, nil
+	}
 	if _, err := os.Stat(filepath.Join(public, "index.html")); err != nil {
 		return nil, fmt.Errorf("flag -public: there is no page: %w", err)
 	}

@@ -14,7 +14,6 @@ import (
 
 	"siomq/internal/siotest"
 	"siomq/rooms/args"
-	"siomq/server"
 	"siomq/server/packet"
 )
 
@@ -29,7 +28,7 @@ func start(t *testing.T) (string, *messenger) {
 	if err := os.WriteFile(filepath.Join(public, "index.html"), []byte("page"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	sio, err := server.New(nil)
+	sio, err := newServer("http://localhost:8080", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,6 +286,35 @@ func TestPage(t *testing.T) {
 	defer res.Body.Close()
 	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "page" {
 		t.Errorf("GET / = %q, %v, want the page", body, err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// With the page on another server, there is nothing but Socket.IO, for that origin.
+func TestOtherOrigin(t *testing.T) {
+	sio, err := newServer("http://localhost:8080", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	site, err := newSite(sio, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := siotest.Serve(t, site, sio.Shutdown)
+	for origin, want := range map[string]string{"http://localhost:8080": "http://localhost:8080", "http://evil.example": ""} {
+		req, err := http.NewRequest(http.MethodGet, url+"/socket.io/?EIO=4&transport=polling", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Origin", origin)
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if got := res.Header.Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("origin %s: Access-Control-Allow-Origin %q, want %q", origin, got, want)
+		}
 	}
 	http.DefaultClient.CloseIdleConnections()
 }
