@@ -33,6 +33,13 @@
 // The queue of a socket is bounded by [Options.MaxQueue]; a client that does
 // not read is closed when it is full, and counted.
 //
+// # Compression
+//
+// With [Options.PerMessageDeflate] a message is compressed once, in the
+// goroutine that first enqueues it for a client that takes it, and that form is
+// shared. Polling responses are compressed each for itself, see
+// [Options.HTTPCompression].
+//
 // # Reading
 //
 // [Handler.Message] may block. Then nothing more is read from that client until

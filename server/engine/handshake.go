@@ -60,7 +60,7 @@ func (s *Server) openPolling(req *request, sk *Socket) {
 }
 
 func (s *Server) openWebSocket(req *request, sk *Socket) {
-	conn, err := ws.Upgrade(req.w, req.r, &ws.UpgradeOptions{MaxMessage: s.opts.MaxPayload})
+	conn, err := ws.Upgrade(req.w, req.r, s.upgradeOptions())
 	if err != nil {
 		s.opts.Logger.Debug("engine: websocket handshake", zap.Error(err))
 		return

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"sync/atomic"
 
 	"siomq/internal/ws"
 )
@@ -34,8 +35,12 @@ type Part struct {
 // anybody else between them. It is framed once and never changes, so it may be
 // sent to any number of sockets by any number of goroutines.
 type Message struct {
-	ws      []byte // WebSocket frames, ready to be written
-	control bool   // not a message of the user: heartbeat, open, close
+	ws       []byte // WebSocket frames, ready to be written
+	control  bool   // not a message of the user: heartbeat, open, close
+	verbatim bool   // not to be compressed
+	largest  int    // bytes of the largest payload of a frame that may be compressed
+
+	deflated atomic.Pointer[Message] // the compressed form, once somebody has needed it
 }
 
 // Packets that are the same for every session. They never change.
@@ -55,15 +60,20 @@ func newControl(packet ...byte) *Message {
 
 // NewMessage makes a message of parts; it copies their data.
 func NewMessage(parts ...Part) *Message {
-	size := 0
+	size, largest := 0, 0
 	for i := range parts {
-		size += ws.MaxHeader + 1 + len(parts[i].Data)
+		n := len(parts[i].Data)
+		size += ws.MaxHeader + 1 + n
+		if !parts[i].Binary {
+			n++ // the packet type
+		}
+		largest = max(largest, n)
 	}
 	buf := make([]byte, 0, size)
 	for i := range parts {
 		buf = appendPart(buf, parts[i])
 	}
-	return &Message{ws: buf}
+	return &Message{ws: buf, largest: largest}
 }
 
 // appendPart appends one WebSocket frame, section "Packet encoding, WebSocket":
@@ -87,15 +97,18 @@ func NewText(size int, build func(dst []byte) []byte, attachments ...[]byte) *Me
 	}
 	buf := make([]byte, ws.MaxHeader+1, room)
 	buf[ws.MaxHeader] = packetMessage
-	frames := ws.FrameInPlace(build(buf), ws.Text)
+	buf = build(buf)
+	largest := len(buf) - ws.MaxHeader
+	frames := ws.FrameInPlace(buf, ws.Text)
 	for _, a := range attachments {
 		frames = ws.AppendFrame(frames, ws.Binary, a)
+		largest = max(largest, len(a))
 	}
-	return &Message{ws: frames}
+	return &Message{ws: frames, largest: largest}
 }
 
 // Len is the number of bytes that the message takes on a WebSocket and in a
-// queue.
+// queue when it is not compressed.
 func (m *Message) Len() int { return len(m.ws) }
 
 // appendPayload appends the packets of m as they stand in a polling payload,

@@ -38,6 +38,14 @@ type Options struct {
 	// size. Default 16 MiB.
 	MaxQueue int
 
+	// PerMessageDeflate compresses large messages for WebSocket clients that can
+	// take it. It costs time for each message and up to a megabyte for each core.
+	// Nil: off.
+	PerMessageDeflate *PerMessageDeflate
+	// HTTPCompression compresses large polling responses for clients that accept
+	// it. Nil: on, with its defaults.
+	HTTPCompression *HTTPCompression
+
 	// Transports that clients may use. Default Polling and WebSocket.
 	Transports []string
 	// DisableUpgrades keeps sessions on the transport they were opened with.
@@ -161,7 +169,12 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	c.Cookie = c.Cookie.withDefaults()
 	c.CORS = c.CORS.withDefaults()
-	return c, nil
+	var err error
+	if c.PerMessageDeflate, err = c.PerMessageDeflate.withDefaults(); err != nil {
+		return c, err
+	}
+	c.HTTPCompression, err = c.HTTPCompression.withDefaults()
+	return c, err
 }
 
 func (c *Cookie) withDefaults() *Cookie {

@@ -77,7 +77,7 @@ func (s *Socket) answer(w http.ResponseWriter, r *http.Request, p *poll) {
 			s.refuseStale(w, r)
 			return
 		case a.messages != nil:
-			err := s.srv.writePayload(w, a.messages)
+			err := s.srv.writePayload(w, r, a.messages)
 			if a.closing {
 				s.end(ending{err: err})
 			} else if err != nil {
@@ -173,19 +173,28 @@ func (s *Socket) takeAllLocked() []*Message {
 }
 
 // writePayload answers a GET with messages.
-func (s *Server) writePayload(w http.ResponseWriter, messages []*Message) error {
+func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, messages []*Message) error {
 	buf := s.getBuffer()
 	defer func() { s.putBuffer(buf) }()
-	b := *buf
+	b, compress := *buf, true
 	for i, m := range messages {
 		if i > 0 {
 			b = append(b, separator)
 		}
 		b = m.appendPayload(b)
+		compress = compress && !m.verbatim
 	}
 	*buf = b
-	return s.respond(w, "text/plain; charset=UTF-8", b)
+	if compress {
+		packed := s.getBuffer()
+		defer func() { s.putBuffer(packed) }()
+		b = s.encode(w.Header(), r, b, packed)
+	}
+	return s.respond(w, payloadType, b)
 }
+
+// payloadType is the content type of packets in a response.
+const payloadType = "text/plain; charset=UTF-8"
 
 // respond writes a response of status 200, whole, before it returns.
 func (s *Server) respond(w http.ResponseWriter, contentType string, body []byte) error {

@@ -23,8 +23,9 @@ type Server struct {
 	start    time.Time
 	openTail []byte // the end of the open packet, after the upgrades
 
-	stats   counters
-	buffers sync.Pool // of *[]byte
+	stats    counters
+	buffers  sync.Pool // of *[]byte
+	encoders encoders
 
 	// wg counts the requests being handled, the sessions that are open (until
 	// their Handler.Close has returned), and the goroutines of WebSockets. It only
@@ -151,7 +152,7 @@ func (s *Server) serveUpgrade(req *request, sk *Socket) {
 		s.refuse(req.w, codeBadRequest)
 		return
 	}
-	conn, err := ws.Upgrade(req.w, req.r, &ws.UpgradeOptions{MaxMessage: s.opts.MaxPayload})
+	conn, err := ws.Upgrade(req.w, req.r, s.upgradeOptions())
 	if err != nil {
 		s.opts.Logger.Debug("engine: websocket handshake", zap.Error(err))
 		return
@@ -248,7 +249,7 @@ func (s *Server) exhume(id string) bool {
 // getUnknown answers a GET of a session that is not there.
 func (s *Server) getUnknown(w http.ResponseWriter, id string) {
 	if s.exhume(id) {
-		_ = s.writePayload(w, []*Message{noopMessage})
+		_ = s.respond(w, payloadType, []byte{packetNoop})
 		return
 	}
 	s.refuse(w, codeUnknownSID)

@@ -22,6 +22,7 @@ const (
 // ErrQueueFull, closing the session, when the queue would be over MaxQueue.
 func (s *Socket) Enqueue(m *Message) error {
 	s.mu.Lock()
+	m = s.formLocked(m)
 	err := s.enqueueLocked(m)
 	s.mu.Unlock()
 	if err == ErrQueueFull {
