@@ -35,3 +35,9 @@ func Frames(m *Message) []byte { return m.ws }
 
 // Payload returns the polling form of a message.
 func Payload(m *Message) string { return string(m.appendPayload(nil)) }
+
+// AcceptedCoding is acceptedCoding.
+var AcceptedCoding = acceptedCoding
+
+// Deflated returns the compressed form of a message, nil when it was not made.
+func Deflated(m *Message) *Message { return m.deflated.Load() }

@@ -360,8 +360,14 @@ func (c *client) send(packet string) {
 	c.sendFrame(opText, []byte(packet))
 }
 
-// read returns the next frame.
+// read returns the opcode and the payload of the next frame.
 func (c *client) read() (byte, []byte, error) {
+	first, payload, err := c.frame()
+	return first & 0x0f, payload, err
+}
+
+// frame returns the first byte and the payload of the next frame.
+func (c *client) frame() (byte, []byte, error) {
 	var h [2]byte
 	if _, err := io.ReadFull(c.r, h[:]); err != nil {
 		return 0, nil, err
@@ -383,7 +389,7 @@ func (c *client) read() (byte, []byte, error) {
 	}
 	payload := make([]byte, n)
 	_, err := io.ReadFull(c.r, payload)
-	return h[0] & 0x0f, payload, err
+	return h[0], payload, err
 }
 
 func (c *client) next() (byte, []byte) {

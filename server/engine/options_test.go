@@ -26,6 +26,14 @@ func TestOptions(t *testing.T) {
 		{"negative close timeout", engine.Options{CloseTimeout: -1}, "CloseTimeout"},
 		{"negative payload", engine.Options{MaxPayload: -1}, "MaxPayload"},
 		{"negative queue", engine.Options{MaxQueue: -1}, "MaxQueue"},
+		{"compression", engine.Options{
+			PerMessageDeflate: &engine.PerMessageDeflate{Threshold: 1, Level: 9},
+			HTTPCompression:   &engine.HTTPCompression{Threshold: 1, Level: 9},
+		}, ""},
+		{"negative threshold", engine.Options{PerMessageDeflate: &engine.PerMessageDeflate{Threshold: -1}}, "PerMessageDeflate.Threshold"},
+		{"level too high", engine.Options{PerMessageDeflate: &engine.PerMessageDeflate{Level: 10}}, "PerMessageDeflate.Level"},
+		{"negative threshold of responses", engine.Options{HTTPCompression: &engine.HTTPCompression{Threshold: -1}}, "HTTPCompression.Threshold"},
+		{"negative level", engine.Options{HTTPCompression: &engine.HTTPCompression{Level: -1}}, "HTTPCompression.Level"},
 		{"unknown transport", engine.Options{Transports: []string{"polling", "smoke"}}, `"smoke"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
