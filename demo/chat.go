@@ -102,9 +102,10 @@ func (c *chat) connected(s *server.Socket) {
 			w.NameError = err.Error()
 		}
 	}
-	for _, name := range slices.Concat(who.Rooms[:min(len(who.Rooms), maxJoined)], []string{lobby}) {
-		if name == lobby && len(w.Joined) > 0 {
-			continue // nobody is in no room
+	wanted := who.Rooms[:min(len(who.Rooms), maxJoined)]
+	for i, name := range slices.Concat(wanted, []string{lobby}) {
+		if i == len(wanted) && len(w.Joined) > 0 {
+			break // the lobby is for who is in no room
 		}
 		if state, err := c.join(seat, name); err == nil {
 			w.Joined = append(w.Joined, state)
