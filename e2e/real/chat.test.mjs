@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { Browser } from "../lib/browser.mjs";
-import { run, start, startDemo } from "../lib/programs.mjs";
+import { address, listen as subscribed } from "../lib/mosquitto.mjs";
+import { run, startDemo } from "../lib/programs.mjs";
 import { until } from "../lib/wait.mjs";
 
 let demo, ann, bob;
@@ -45,26 +46,18 @@ async function sees(browser, text) {
 }
 
 async function openRoom({ page }, name) {
-  await page.locator("#rooms").getByRole("button", { name }).click();
+  await page.locator("#rooms button.open").filter({ hasText: name }).click();
   await page.getByRole("log", { name }).waitFor();
 }
 
-const broker = () => {
-  const { hostname, port } = new URL(demo.mqtt);
-  return ["-h", hostname, "-p", port];
-};
-
-// listen runs mosquitto_sub and waits until the broker has its subscription. The
-// debug lines that say so stand beside the messages.
 async function listen(filter, ...more) {
-  const program = start("mosquitto_sub", [...broker(), "-v", "-d", "-t", filter, ...more]);
+  const program = await subscribed(demo, filter, "-v", ...more);
   others.push(program);
-  await until(() => program.stdout.includes("Subscribed (mid:"), "subscription");
   return program;
 }
 
 async function publish(topic, text, ...more) {
-  const program = await run("mosquitto_pub", [...broker(), "-t", topic, "-m", text, ...more]);
+  const program = await run("mosquitto_pub", [...address(demo), "-t", topic, "-m", text, ...more]);
   assert.equal(program.code, 0, program.stderr);
 }
 
@@ -105,7 +98,7 @@ test("a private message is seen by no one else, mosquitto_sub -t '#' included", 
   const sockets = await listen("sio/main/socket/#", "-i", "spy2");
   await ann.page.locator("#people").getByRole("button", { name: /^Bob/ }).click();
   await say(ann, "a secret for Bob");
-  await bob.page.locator("#privates").getByRole("button", { name: /Ann/ }).click();
+  await bob.page.locator("#privates button.open").filter({ hasText: "Ann" }).click();
   await sees(bob, "a secret for Bob");
   await say(bob, "and one for Ann");
   await sees(ann, "and one for Ann");
