@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"siomq/rooms"
 	"siomq/server/engine"
 	"siomq/server/packet"
 )
@@ -34,14 +35,31 @@ type client struct {
 
 // accept is called by the engine for each new connection.
 func (srv *Server) accept(conn *engine.Socket) engine.Handler {
-	c := &client{server: srv, conn: conn, decoder: srv.codec.NewDecoder(srv.opts.Limits)}
+	c := &client{server: srv, conn: conn}
+	c.decoder = c.codec().NewDecoder(srv.opts.Limits)
 	if d := srv.opts.ConnectTimeout; d > 0 {
 		c.mu.Lock()
 		c.idle = time.AfterFunc(d, c.expire)
 		c.mu.Unlock()
 	}
+	if c.revision4() {
+		c.connect(&packet.Packet{Type: packet.Connect, Namespace: "/"}) // nobody asks for it
+	}
 	return c
 }
+
+// revision4 reports whether the client is a Socket.IO 2.x one, see packet.Revision4.
+func (c *client) revision4() bool { return c.conn.Request().Protocol == 3 }
+
+func (c *client) codec() packet.Codec {
+	if c.revision4() {
+		return c.server.codec4
+	}
+	return c.server.codec
+}
+
+// encode makes the message of a packet for this client alone.
+func (c *client) encode(p *packet.Packet) (*engine.Message, error) { return encode(c.codec(), p) }
 
 // expire ends a connection that has asked for no namespace.
 func (c *client) expire() {
@@ -156,6 +174,9 @@ func (c *client) begin(namespace string) bool {
 // enter gives the client a socket in n, whose first job is to be admitted.
 func (c *client) enter(n *Namespace, p *packet.Packet) {
 	s := newSocket(c, n, &Handshake{request: c.conn.Request(), Time: time.Now(), Auth: p.Data})
+	if c.revision4() {
+		s.id = c.socketID(n.name)
+	}
 	c.mu.Lock()
 	c.deciding = without(c.deciding, n.name)
 	if c.closed {
@@ -166,6 +187,14 @@ func (c *client) enter(n *Namespace, p *packet.Packet) {
 	c.sockets = append(slices.Clip(c.sockets), s)
 	c.mu.Unlock()
 	s.inbox.push(job{run: s.open}, s.handle, atOnce)
+}
+
+// socketID returns the id that a client of revision 4 takes for its own, without being told.
+func (c *client) socketID(namespace string) rooms.SocketID {
+	if namespace == "/" {
+		return c.conn.ID()
+	}
+	return namespace + "#" + c.conn.ID()
 }
 
 // refuse tells the client that there is no such namespace.
@@ -179,9 +208,11 @@ func (c *client) refuse(namespace string) {
 var errInvalidNamespace = errors.New("Invalid namespace") //nolint:staticcheck // the text that clients get, as Socket.IO has it
 
 func (c *client) sendConnectError(namespace string, err error) {
-	m, encErr := c.server.encode(&packet.Packet{
-		Type: packet.ConnectError, Namespace: namespace, Data: connectErrorPayload(err),
-	})
+	payload := connectErrorPayload(err)
+	if c.revision4() && !errors.Is(err, errInvalidNamespace) {
+		payload = errorPayload4(err)
+	}
+	m, encErr := c.encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Data: payload})
 	if encErr != nil {
 		c.server.log.Error("connect_error not sent", zap.String("namespace", namespace), zap.Error(encErr))
 		return

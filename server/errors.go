@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"siomq/server/packet"
 )
@@ -51,6 +52,23 @@ func connectErrorPayload(err error) []byte {
 	if jsonErr != nil {
 		b, _ = json.Marshal(map[string]string{"message": payload.Message}) // a string always encodes
 	}
+	return b
+}
+
+// errorPayload4 is the payload for a client of revision 4: the data of the error,
+// or its text if the data are nothing that JavaScript takes for true, as Socket.IO 4 does it (lib/namespace.ts,
+// _add). An invalid namespace is an object there, as for other clients.
+func errorPayload4(err error) []byte {
+	text := err.Error()
+	var e *Error
+	if errors.As(err, &e) {
+		b, jsonErr := json.Marshal(e.Data)
+		if jsonErr == nil && !slices.Contains([]string{`null`, `false`, `0`, `-0`, `""`}, string(b)) {
+			return b
+		}
+		text = e.Message
+	}
+	b, _ := json.Marshal(text) // a string always encodes
 	return b
 }
 

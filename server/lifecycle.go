@@ -86,7 +86,7 @@ func (s *Socket) enterLocked(past *session, seen uint64) bool {
 			return false
 		}
 	}
-	m, err := s.nsp.server.encode(&packet.Packet{
+	m, err := s.client.encode(&packet.Packet{
 		Type: packet.Connect, Namespace: s.nsp.name, Data: connectPayload(s.id, s.privateID),
 	})
 	if err != nil || s.client.conn.Enqueue(m) != nil {

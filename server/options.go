@@ -30,6 +30,9 @@ type Options struct {
 	// EventQueue is how many received events may wait for one socket's handlers before its
 	// transport is read no further. Default 1,000.
 	EventQueue int
+	// Parser says how packets stand in messages; clients must use the same one. Default
+	// packet.JSON{}; packet.MessagePack{} is npm socket.io-msgpack-parser.
+	Parser packet.Codec
 	// Limits of received packets; see packet.Limits. Zero fields take their defaults.
 	Limits packet.Limits
 
@@ -90,6 +93,9 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.EventQueue < 0 {
 		return c, fmt.Errorf("option EventQueue %d: must not be negative", c.EventQueue)
+	}
+	if c.Parser == nil {
+		c.Parser = packet.JSON{}
 	}
 	if c.MQTTPath == "" {
 		c.MQTTPath = defaultMQTTPath

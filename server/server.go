@@ -32,6 +32,7 @@ type Server struct {
 	opts    Options
 	log     *zap.Logger
 	codec   packet.Codec
+	codec4  packet.Codec // of clients with protocol revision 4
 	engine  *engine.Server
 	mqtt    *mqttDoor // nil without a broker
 	bundles bundles
@@ -56,7 +57,10 @@ func New(o *Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	srv := &Server{opts: opts, log: opts.Logger, codec: packet.JSON{}, namespaces: make(map[string]*Namespace)}
+	srv := &Server{
+		opts: opts, log: opts.Logger, codec: opts.Parser, codec4: packet.Revision4(opts.Parser),
+		namespaces: make(map[string]*Namespace),
+	}
 	srv.bundles = bundles{files: opts.Client, log: opts.Logger}
 	if srv.engine, err = engine.New(&opts.Engine, srv.accept); err != nil {
 		return nil, err
