@@ -209,7 +209,7 @@ func (s *Server) forget(sk *Socket, bury bool) {
 
 // linger gives the client of a session that is over its time to close the
 // WebSocket, which Close can cut short.
-func (s *Server) linger(sk *Socket, conn *ws.Conn) {
+func (s *Server) linger(sk *Socket, conn link) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaving[sk] = struct{}{}
@@ -221,7 +221,7 @@ func (s *Server) linger(sk *Socket, conn *ws.Conn) {
 	setDeadline(conn, time.Now().Add(wait))
 }
 
-func setDeadline(conn *ws.Conn, t time.Time) {
+func setDeadline(conn link, t time.Time) {
 	// They fail on a closed connection only, which needs none.
 	_ = conn.SetReadDeadline(t)
 	_ = conn.SetWriteDeadline(t)

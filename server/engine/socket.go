@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"siomq/internal/ws"
 )
 
 // Handler is the receiving end of a Socket.
@@ -64,7 +62,7 @@ type Socket struct {
 	inline  [inlineQueue]*Message
 
 	// Guarded by mu: the transport. conn is nil while polling.
-	conn     *ws.Conn
+	conn     link
 	readDone bool     // nothing more is read from conn
 	poll     *poll    // the GET that is open
 	post     *post    // the POST that is open
@@ -94,10 +92,7 @@ func (s *Socket) Request() *Request { return &s.req }
 func (s *Socket) Transport() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil {
-		return Polling
-	}
-	return WebSocket
+	return transportOf(s.conn)
 }
 
 // Close ends the session for reason, which is what Handler.Close is given.

@@ -44,7 +44,7 @@ func (c *connReader) Pong(frame []byte) {
 }
 
 // readConn reads the WebSocket of the session until it ends.
-func (s *Socket) readConn(conn *ws.Conn) {
+func (s *Socket) readConn(conn link) {
 	err := conn.ReadLoop((*connReader)(s))
 	for s.readOn(err) {
 		err = conn.ReadLoop((*connReader)(s))
@@ -54,9 +54,9 @@ func (s *Socket) readConn(conn *ws.Conn) {
 	written := !s.writing && s.emptyLocked()
 	s.mu.Unlock()
 	var closed *ws.CloseError
-	if written && errors.As(err, &closed) && closed.Local {
+	if w, ok := conn.(*ws.Conn); ok && written && errors.As(err, &closed) && closed.Local {
 		// The client is still sending, and has to see the close frame.
-		_ = conn.Linger(min(violationTimeout, s.srv.opts.CloseTimeout))
+		_ = w.Linger(min(violationTimeout, s.srv.opts.CloseTimeout))
 	}
 	s.settle()
 }
@@ -94,7 +94,7 @@ func (s *Socket) readOn(err error) bool {
 // upgrade is the WebSocket that would become the transport of a polling
 // session. Section "Upgrade".
 type upgrade struct {
-	conn   *ws.Conn
+	conn   link
 	probed bool // guarded by Socket.mu: the client has sent its probe
 }
 
@@ -123,7 +123,7 @@ func (s *Socket) runUpgrade(up *upgrade) {
 }
 
 // refuseConn closes a WebSocket that belongs to no session.
-func refuseConn(conn *ws.Conn) {
+func refuseConn(conn link) {
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = conn.Write(closeFrame.ws)
 	_ = conn.Close()

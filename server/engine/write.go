@@ -1,7 +1,5 @@
 package engine
 
-import "siomq/internal/ws"
-
 const (
 	// maxBatch is how many bytes are copied together for one write.
 	maxBatch = 32 << 10
@@ -195,7 +193,7 @@ func (s *Socket) startWriterLocked(rest []byte, buf *[]byte) {
 
 // writeAll writes until the queue is empty. It ends when the connection is
 // closed, at the latest.
-func (s *Socket) writeAll(conn *ws.Conn, rest []byte, buf *[]byte) {
+func (s *Socket) writeAll(conn link, rest []byte, buf *[]byte) {
 	defer s.srv.wg.Done()
 	for {
 		n, err := conn.Write(rest)
@@ -265,7 +263,7 @@ func (s *Socket) failedLocked(buf *[]byte, err error) {
 }
 
 // endConn ends the WebSocket of a session that is over.
-func (s *Socket) endConn(conn *ws.Conn, e ending) {
+func (s *Socket) endConn(conn link, e ending) {
 	if e.frame == nil && !e.framed {
 		_ = conn.Close()
 		return
