@@ -81,6 +81,7 @@ type Message struct {
 	Local    bool // stays on this server, and off MQTT
 	Retain   bool // is also the last value of its topic
 	QoS      byte // MQTT quality of service of the publish, 0 to 2
+	Verbatim bool // is not to be compressed on its way to sockets of this server
 
 	// ClientID is the MQTT client identifier of the publisher, empty when the
 	// message was emitted by a server.

@@ -135,6 +135,9 @@ func (n *Namespace) Volatile() *BroadcastOperator { return n.all().Volatile() }
 // Local starts a broadcast that stays on this server, see [BroadcastOperator.Local].
 func (n *Namespace) Local() *BroadcastOperator { return n.all().Local() }
 
+// Compress starts a broadcast that may be compressed or not, see [BroadcastOperator.Compress].
+func (n *Namespace) Compress(on bool) *BroadcastOperator { return n.all().Compress(on) }
+
 // Retain starts a broadcast that is kept as the last value of its topic, see
 // [BroadcastOperator.Retain].
 func (n *Namespace) Retain() *BroadcastOperator { return n.all().Retain() }

@@ -388,6 +388,12 @@ func (s *Socket) Local() *BroadcastOperator { return s.Broadcast().Local() }
 // ready to receive them.
 func (s *Socket) Volatile() *Sender { return &Sender{socket: s, flags: sendFlags{volatile: true}} }
 
+// Compress returns a sender whose events may be compressed or not, see
+// [BroadcastOperator.Compress].
+func (s *Socket) Compress(on bool) *Sender {
+	return &Sender{socket: s, flags: sendFlags{verbatim: !on}}
+}
+
 // Timeout returns a sender whose EmitWithAck fails with ErrTimeout after d.
 func (s *Socket) Timeout(d time.Duration) *Sender { return &Sender{socket: s, timeout: d} }
 
@@ -402,6 +408,13 @@ type Sender struct {
 func (d *Sender) Volatile() *Sender {
 	c := *d
 	c.flags.volatile = true
+	return &c
+}
+
+// Compress adds the option of Socket.Compress.
+func (d *Sender) Compress(on bool) *Sender {
+	c := *d
+	c.flags.verbatim = !on
 	return &c
 }
 
@@ -457,6 +470,7 @@ func (s *Socket) disconnect() {
 // sendFlags are the options of one packet.
 type sendFlags struct {
 	volatile bool
+	verbatim bool // not to be compressed
 }
 
 // write encodes p and sends it on the socket's connection.
@@ -465,12 +479,15 @@ func (s *Socket) write(p *packet.Packet, f sendFlags) error {
 		return fmt.Errorf("emit %q: %w", p.Event, ErrDisconnected)
 	}
 	if s.nsp.memory != nil && p.Type == packet.Event && !p.HasID && !f.volatile {
-		own := &rooms.Message{Event: p.Event, Targets: []rooms.Target{{Kind: rooms.ToSocket, Name: s.id}}}
+		own := &rooms.Message{Event: p.Event, Targets: []rooms.Target{{Kind: rooms.ToSocket, Name: s.id}}, Verbatim: f.verbatim}
 		return s.nsp.deliver(own, p, func(member *Socket) bool { return member == s })
 	}
 	m, err := s.nsp.server.encode(p)
 	if err != nil {
 		return err
+	}
+	if f.verbatim {
+		m.DisableCompression()
 	}
 	if p.Type == packet.Event && s.watched.Load() {
 		s.notifyOutgoing(p)
