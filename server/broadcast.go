@@ -23,6 +23,7 @@ type BroadcastOperator struct {
 	volatile      bool
 	local         bool
 	retain        bool
+	verbatim      bool
 	qos           byte
 	qosSet        bool
 	timeout       time.Duration
@@ -80,6 +81,15 @@ func (b *BroadcastOperator) Local() *BroadcastOperator {
 	return &c
 }
 
+// Compress says whether the event may be compressed on its way to the sockets of this
+// server, which is so unless it was said otherwise: see PerMessageDeflate and HTTPCompression in
+// [engine.Options]. Turn it off for what is compressed already.
+func (b *BroadcastOperator) Compress(on bool) *BroadcastOperator {
+	c := *b
+	c.verbatim = !on
+	return &c
+}
+
 // Retain makes the event the last value of its topics, which the broker hands to
 // whoever subscribes later. An event whose payload is empty (no argument, or one that is
 // an empty string or empty binary) cannot be retained.
@@ -130,7 +140,7 @@ func (b *BroadcastOperator) message(event string, values []any) (*rooms.Message,
 	m := &rooms.Message{
 		Namespace: b.nsp.name, Event: event, Args: a,
 		Targets: b.targets, ExceptRooms: b.exceptRooms, ExceptSockets: b.exceptSockets,
-		Volatile: b.volatile, Local: b.local, Retain: b.retain, QoS: 1,
+		Volatile: b.volatile, Local: b.local, Retain: b.retain, Verbatim: b.verbatim, QoS: 1,
 	}
 	switch {
 	case b.qosSet && b.qos > 2:
@@ -214,6 +224,9 @@ func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, eac
 	frame, err := n.server.encode(p)
 	if err != nil {
 		return err
+	}
+	if m.Verbatim {
+		frame.DisableCompression()
 	}
 	if logged {
 		n.memory.recordLocked(frame, m)
