@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -151,7 +152,7 @@ func (s *Socket) lookAt(p *poll) answering {
 		return answering{refused: true}
 	case p.last != nil:
 		return answering{messages: []*Message{p.last}}
-	case s.state.Load() == stateClosing:
+	case s.state.Load() == stateClosing && !s.holdsMessageLocked():
 		return answering{messages: append(s.takeAllLocked(), closeMessage), closing: true}
 	case !s.emptyLocked():
 		s.poll = nil
@@ -161,6 +162,13 @@ func (s *Socket) lookAt(p *poll) answering {
 		return answering{messages: []*Message{noopMessage}}
 	}
 	return answering{upgrading: s.upgrade != nil && s.upgrade.probed}
+}
+
+// holdsMessageLocked tells whether a message of the user is queued. The close
+// packet must not come in one answer with it: the official client closes at once
+// and handles messages a moment later, when it is no longer connected.
+func (s *Socket) holdsMessageLocked() bool {
+	return slices.ContainsFunc(s.queue[s.head:], func(m *Message) bool { return !m.control })
 }
 
 // takeAllLocked removes everything from the queue.
