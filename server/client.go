@@ -212,9 +212,14 @@ func (c *client) sendConnectError(namespace string, err error) {
 	if c.revision4() && !errors.Is(err, errInvalidNamespace) {
 		payload = errorPayload4(err)
 	}
-	m, encErr := c.encode(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Data: payload})
-	if encErr != nil {
-		c.server.log.Error("connect_error not sent", zap.String("namespace", namespace), zap.Error(encErr))
+	c.send(&packet.Packet{Type: packet.ConnectError, Namespace: namespace, Data: payload})
+}
+
+// send writes a packet that belongs to no socket, or to one that has ended.
+func (c *client) send(p *packet.Packet) {
+	m, err := c.encode(p)
+	if err != nil {
+		c.server.log.Error("packet not sent", zap.Stringer("type", p.Type), zap.String("namespace", p.Namespace), zap.Error(err))
 		return
 	}
 	_ = c.conn.Send(m) // a connection that closes needs no answer

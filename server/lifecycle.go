@@ -159,7 +159,11 @@ func (s *Socket) receive(p *packet.Packet) {
 // close ends the socket, once: no member, no acknowledgement to wait for, a
 // context that is done. Its listeners hear of it after the events that came before, or at
 // once with discard. A socket that was never connected just goes.
-func (s *Socket) close(reason string, discard bool) {
+func (s *Socket) close(reason string, discard bool) { s.closeWith(reason, discard, nil) }
+
+// closeWith is close with something to say to the client, once no broadcast
+// finds the socket any more. goodbye is called only if the socket was connected.
+func (s *Socket) closeWith(reason string, discard bool, goodbye func()) {
 	s.mu.Lock()
 	before := s.state
 	s.state = socketClosed
@@ -182,6 +186,9 @@ func (s *Socket) close(reason string, discard bool) {
 	}
 	s.mu.Unlock()
 
+	if goodbye != nil && before == socketConnected {
+		goodbye()
+	}
 	s.nsp.index.Tell()
 	for _, fn := range acks {
 		fn(Args{}, ErrDisconnected)

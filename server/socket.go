@@ -459,12 +459,10 @@ type DisconnectOption uint8
 const CloseConnection DisconnectOption = 1
 
 func (s *Socket) disconnect() {
-	if !s.connected.Load() {
-		return
-	}
-	s.client.forget(s, kickedByServer)                                                       // before the packet, upon which the client may connect again at once
-	_ = s.write(&packet.Packet{Type: packet.Disconnect, Namespace: s.nsp.name}, sendFlags{}) // the socket ends all the same
-	s.close(reasonServerDisconnect, true)
+	s.closeWith(reasonServerDisconnect, true, func() {
+		s.client.forget(s, kickedByServer) // before the packet, upon which the client may connect again at once
+		s.client.send(&packet.Packet{Type: packet.Disconnect, Namespace: s.nsp.name})
+	})
 }
 
 // sendFlags are the options of one packet.
