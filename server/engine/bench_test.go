@@ -40,10 +40,15 @@ func (silent) Close(engine.Reason, error) {}
 // newFleet opens n WebSocket sessions. With read, each client has a goroutine
 // that reads.
 func newFleet(tb testing.TB, n int, read bool) *fleet {
+	return newFleetWith(tb, n, read, engine.Options{}, "")
+}
+
+// newFleetWith is newFleet with options, and lines added to the requests.
+func newFleetWith(tb testing.TB, n int, read bool, o engine.Options, header string) *fleet {
 	f := &fleet{reached: make(chan struct{}, 1)}
 	var mu sync.Mutex
-	// No pings: the clients count bytes.
-	srv, err := engine.New(&engine.Options{PingInterval: time.Hour}, func(s *engine.Socket) engine.Handler {
+	o.PingInterval = time.Hour // no pings: the clients count bytes
+	srv, err := engine.New(&o, func(s *engine.Socket) engine.Handler {
 		mu.Lock()
 		defer mu.Unlock()
 		f.sockets = append(f.sockets, s)
@@ -62,7 +67,7 @@ func newFleet(tb testing.TB, n int, read bool) *fleet {
 	wg.Go(func() { _ = hs.Serve(l) })
 	conns := make([]net.Conn, 0, n)
 	for range n {
-		conns = append(conns, dialFleet(tb, l.Addr().String()))
+		conns = append(conns, dialFleet(tb, l.Addr().String(), header))
 	}
 	if read {
 		for _, c := range conns {
@@ -90,14 +95,14 @@ func newFleet(tb testing.TB, n int, read bool) *fleet {
 }
 
 // dialFleet makes one handshake and reads it and the open packet.
-func dialFleet(tb testing.TB, addr string) net.Conn {
+func dialFleet(tb testing.TB, addr, header string) net.Conn {
 	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	if _, err := io.WriteString(c, "GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"+
 		"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"+
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept-Language: en-US,en;q=0.5\r\n\r\n"); err != nil {
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept-Language: en-US,en;q=0.5\r\n"+header+"\r\n"); err != nil {
 		tb.Fatal(err)
 	}
 	var got strings.Builder
@@ -180,13 +185,53 @@ func TestSendAllocations(t *testing.T) {
 // end, which is a net.Conn. One op is one session.
 func BenchmarkIdleMemory(b *testing.B) {
 	const n = 2000
-	conns := 0.0
-	for b.Loop() {
-		pairs := measure(func() func() { return idleConns(b, n) })
-		total := measure(func() func() { f := newFleet(b, n, false); _ = f; return func() {} })
-		conns = (total - pairs/2) / n
+	for _, compression := range []bool{false, true} {
+		b.Run(fmt.Sprintf("compression=%v", compression), func(b *testing.B) {
+			o, header := compressing(compression)
+			conns := 0.0
+			for b.Loop() {
+				pairs := measure(func() func() { return idleConns(b, n) })
+				total := measure(func() func() { newFleetWith(b, n, false, o, header); return func() {} })
+				conns = (total - pairs/2) / n
+			}
+			b.ReportMetric(conns, "B/session")
+		})
 	}
-	b.ReportMetric(conns, "B/session")
+}
+
+// compressing returns what newFleetWith needs for connections with or without compression.
+func compressing(on bool) (engine.Options, string) {
+	if !on {
+		return engine.Options{}, ""
+	}
+	return engine.Options{PerMessageDeflate: &engine.PerMessageDeflate{}}, "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"
+}
+
+// BenchmarkBroadcastLarge: what does a message over the threshold cost for 500
+// sessions, with and without compression?
+func BenchmarkBroadcastLarge(b *testing.B) {
+	const n = 500
+	payload := []byte(strings.Repeat(`{"room":"kitchen","temperature":21.5,"time":1755600000},`, 80))
+	for _, compression := range []bool{false, true} {
+		b.Run(fmt.Sprintf("compression=%v", compression), func(b *testing.B) {
+			o, header := compressing(compression)
+			f := newFleetWith(b, n, true, o, header)
+			size := int64(text(string(payload)).Len())
+			if compression {
+				m := text(string(payload))
+				size = int64(engine.Compress(m, &engine.PerMessageDeflate{Threshold: 1, Level: 1}).Len())
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			for range b.N {
+				f.target.Add(size * n)
+				f.broadcast(payload)
+				<-f.reached
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/delivery")
+			b.ReportMetric(float64(size), "B/frame")
+		})
+	}
 }
 
 // measure returns the memory that make leaves in use.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -85,31 +86,35 @@ func (m *Message) DisableCompression() *Message {
 	return m
 }
 
-// deflate returns the form of m for connections that take compressed frames.
-// It is made when the first of them needs it; p is the setting of that one's
-// server.
-func (m *Message) deflate(p *PerMessageDeflate) *Message {
-	if d := m.deflated.Load(); d != nil {
-		return d
-	}
-	d := &Message{ws: make([]byte, 0, len(m.ws)/2)}
+// deflate makes the form of m for connections that take compressed frames, m
+// itself when that would be no shorter. *buf is room to work in.
+func (m *Message) deflate(p *PerMessageDeflate, buf *[]byte) *Message {
+	b := (*buf)[:0]
 	for rest := m.ws; len(rest) > 0; {
 		op, head, n := frameAt(rest)
 		if n >= p.Threshold {
-			d.ws = ws.AppendCompressedFrame(d.ws, op, rest[head:head+n], p.Level)
+			b = ws.AppendCompressedFrame(b, op, rest[head:head+n], p.Level)
 		} else {
-			d.ws = append(d.ws, rest[:head+n]...)
+			b = append(b, rest[:head+n]...)
 		}
 		rest = rest[head+n:]
+	}
+	*buf = b
+	d := m
+	if len(b) < len(m.ws) {
+		d = &Message{ws: bytes.Clone(b)}
 	}
 	m.deflated.Store(d) // two who make it at once make the same
 	return d
 }
 
-// formLocked returns the form of m that the transport of the session takes: m
-// or its compressed form. It gives mu up while it compresses. What is queued
+// formLocked returns the form of m that the transport of the session takes: m,
+// that of revision 3, or its compressed form. It gives mu up while it compresses. What is queued
 // while polling goes out uncompressed, also after an upgrade.
 func (s *Socket) formLocked(m *Message) *Message {
+	if s.req.Protocol == revision3 {
+		m = m.revision3(s.b64)
+	}
 	p := s.srv.opts.PerMessageDeflate
 	if p == nil || m.largest < p.Threshold || s.conn == nil || s.state.Load() != stateOpen || !s.conn.TakesCompressed(m.largest) {
 		return m
@@ -118,7 +123,9 @@ func (s *Socket) formLocked(m *Message) *Message {
 		return d
 	}
 	s.mu.Unlock()
-	d := m.deflate(p)
+	buf := s.srv.getBuffer()
+	d := m.deflate(p, buf)
+	s.srv.putBuffer(buf)
 	s.mu.Lock()
 	return d
 }

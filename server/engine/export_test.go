@@ -41,3 +41,6 @@ var AcceptedCoding = acceptedCoding
 
 // Deflated returns the compressed form of a message, nil when it was not made.
 func Deflated(m *Message) *Message { return m.deflated.Load() }
+
+// Compress makes the compressed form of a message.
+func Compress(m *Message, p *PerMessageDeflate) *Message { return m.deflate(p, new([]byte)) }
