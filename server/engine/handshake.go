@@ -14,33 +14,35 @@ import (
 func (s *Server) handshake(req *request) {
 	switch {
 	case req.r.Method != http.MethodGet:
-		s.refuse(req.w, codeBadMethod)
+		s.reject(req.w, req.r, codeBadMethod, map[string]any{"method": req.r.Method})
 		return
 	case req.transport == WebSocket && !req.upgrade:
-		s.refuse(req.w, codeBadRequest)
+		s.reject(req.w, req.r, codeBadRequest, map[string]any{"name": "TRANSPORT_HANDSHAKE_ERROR"})
 		return
 	}
 	if s.opts.AllowRequest != nil {
 		if err := s.opts.AllowRequest(req.r); err != nil {
-			s.refuseWith(req.w, codeForbidden, err.Error())
+			s.reject(req.w, req.r, codeForbidden, map[string]any{"message": err.Error()})
 			return
 		}
 	}
-	if req.eio != "4" {
-		s.refuse(req.w, codeUnsupportedProtocol)
+	protocol := s.opts.revision(req.eio)
+	if protocol == 0 {
+		s.reject(req.w, req.r, codeUnsupportedProtocol, map[string]any{"protocol": req.eio})
 		return
 	}
 	id, err := s.opts.NewID(req.r)
 	if err != nil || !validID(id) {
 		s.opts.Logger.Error("engine: session id", zap.String("id", id), zap.Error(err))
-		s.refuse(req.w, codeBadRequest)
+		s.reject(req.w, req.r, codeBadRequest, map[string]any{"name": "ID_GENERATION_ERROR", "error": err})
 		return
 	}
 	if s.opts.Cookie != nil {
 		req.w.Header().Add("Set-Cookie", s.opts.Cookie.header(id))
 	}
 	sk := newSocket(s, id)
-	sk.req.init(req.r, 4)
+	sk.req.init(req.r, protocol)
+	sk.b64 = req.b64
 	if req.transport == WebSocket {
 		s.openWebSocket(req, sk)
 	} else {
@@ -49,7 +51,7 @@ func (s *Server) handshake(req *request) {
 }
 
 func (s *Server) openPolling(req *request, sk *Socket) {
-	p := newPoll()
+	p := newPoll(sk.payloadFormLocked(req))
 	sk.poll = p
 	if !s.open(sk, Polling) {
 		s.refuse(req.w, codeBadRequest)
@@ -60,6 +62,7 @@ func (s *Server) openPolling(req *request, sk *Socket) {
 }
 
 func (s *Server) openWebSocket(req *request, sk *Socket) {
+	s.addHeaders(req.w.Header(), req.r)
 	conn, err := ws.Upgrade(req.w, req.r, s.upgradeOptions())
 	if err != nil {
 		s.opts.Logger.Debug("engine: websocket handshake", zap.Error(err))
@@ -91,7 +94,11 @@ func (s *Server) open(sk *Socket, transport string) bool {
 		s.opts.Logger.Warn("engine: session id in use, or server closed", zap.String("id", sk.id))
 		return false
 	}
-	sk.armLocked(phaseIdle, s.opts.PingInterval)
+	if sk.req.Protocol == revision3 {
+		sk.armLocked(phaseClient, s.opts.PingInterval+s.opts.PingTimeout)
+	} else {
+		sk.armLocked(phaseIdle, s.opts.PingInterval)
+	}
 	return true
 }
 
@@ -102,11 +109,26 @@ func (s *Server) openMessage(id, transport string) *Message {
 	packet = append(packet, `{"sid":"`...)
 	packet = append(packet, id...)
 	packet = append(packet, `","upgrades":[`...)
-	if transport == Polling && !s.opts.DisableUpgrades && slices.Contains(s.opts.Transports, WebSocket) {
-		packet = append(packet, `"websocket"`...)
+	if transport == Polling && !s.opts.DisableUpgrades {
+		packet = s.appendUpgrades(packet)
 	}
 	packet = append(packet, s.openTail...)
 	return newControl(packet...)
+}
+
+// appendUpgrades appends what a session that polls can be upgraded to.
+func (s *Server) appendUpgrades(dst []byte) []byte {
+	offered := s.offers.Load() > 0 // OfferWebTransport has checked Transports
+	if slices.Contains(s.opts.Transports, WebSocket) {
+		dst = append(dst, `"websocket"`...)
+		if offered {
+			dst = append(dst, ',')
+		}
+	}
+	if offered {
+		dst = append(dst, `"webtransport"`...)
+	}
+	return dst
 }
 
 // validID tells whether an id can stand in a URL query, in JSON and in a cookie

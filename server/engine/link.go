@@ -30,6 +30,8 @@ func transportOf(conn link) string {
 	switch conn.(type) {
 	case nil:
 		return Polling
+	case *streamLink:
+		return WebTransport
 	default:
 		return WebSocket
 	}

@@ -46,10 +46,15 @@ type Options struct {
 	// it. Nil: on, with its defaults.
 	HTTPCompression *HTTPCompression
 
-	// Transports that clients may use. Default Polling and WebSocket.
+	// Transports that clients may use. Default Polling and WebSocket. WebTransport
+	// also needs somebody who serves it: see package webtransport.
 	Transports []string
 	// DisableUpgrades keeps sessions on the transport they were opened with.
 	DisableUpgrades bool
+
+	// AllowEIO3 lets clients in that speak revision 3 of the protocol, that of
+	// Socket.IO 2.x. They send the pings themselves.
+	AllowEIO3 bool
 
 	// AllowRequest decides about each request that would open a session. An
 	// error refuses it with error code 4 and status 403; the error's text is
@@ -71,6 +76,16 @@ type Options struct {
 	// 20 characters of base64url from 15 random bytes.
 	NewID func(*http.Request) (string, error)
 
+	// OnConnectionError is told of each request that is refused: see ConnectionError. It
+	// may block, which delays the answer.
+	OnConnectionError func(*ConnectionError)
+	// InitialHeaders may add to the headers of the first response of a session,
+	// the answer to its handshake, of either transport.
+	InitialHeaders func(h http.Header, r *http.Request)
+	// Headers may add to the headers of every response of a session, the one to
+	// a WebSocket handshake included. It comes after InitialHeaders.
+	Headers func(h http.Header, r *http.Request)
+
 	// Logger receives what no caller can be told. Nil is silent.
 	Logger *zap.Logger
 }
@@ -79,7 +94,8 @@ type Options struct {
 // (https://fetch.spec.whatwg.org/#http-cors-protocol).
 type CORS struct {
 	// Origins that are allowed, such as "https://example.com"; "*" allows all.
-	// Browsers send no cookies to a server that answers "*".
+	// Browsers send no cookies to a server that answers "*", but for polling by scripts (JSONP), where
+	// they do what the SameSite attribute of the cookie says.
 	Origins []string
 	// AllowOrigin decides in place of Origins when set.
 	AllowOrigin func(origin string) bool
@@ -157,7 +173,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	c.Transports = slices.Clone(c.Transports)
 	for _, t := range c.Transports {
-		if t != Polling && t != WebSocket {
+		if t != Polling && t != WebSocket && t != WebTransport {
 			return c, fmt.Errorf("engine: option Transports: unknown transport %q", t)
 		}
 	}

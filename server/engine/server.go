@@ -2,11 +2,13 @@ package engine
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,17 +28,19 @@ type Server struct {
 	stats    counters
 	buffers  sync.Pool // of *[]byte
 	encoders encoders
+	offers   atomic.Int32 // how many serve WebTransport
 
 	// wg counts the requests being handled, the sessions that are open (until
 	// their Handler.Close has returned), and the goroutines of WebSockets. It only
 	// grows while closed is false, or by someone who has a place already.
 	wg sync.WaitGroup
 
-	mu      sync.RWMutex
-	sockets map[string]*Socket     // open or closing; guarded by mu
-	leaving map[*Socket]struct{}   // over, with a WebSocket that is not closed yet; guarded by mu
-	tombs   map[string]*time.Timer // ids of sessions that their client closed a moment ago; guarded by mu
-	closed  bool                   // guarded by mu
+	mu       sync.RWMutex
+	sockets  map[string]*Socket       // open or closing; guarded by mu
+	leaving  map[*Socket]struct{}     // over, with a WebSocket that is not closed yet; guarded by mu
+	arriving map[*streamLink]struct{} // WebTransport sessions that have not said what they want yet; guarded by mu
+	tombs    map[string]*time.Timer   // ids of sessions that their client closed a moment ago; guarded by mu
+	closed   bool                     // guarded by mu
 }
 
 const (
@@ -63,6 +67,7 @@ func New(o *Options, accept func(*Socket) Handler) (*Server, error) {
 		start:    time.Now(),
 		sockets:  make(map[string]*Socket),
 		leaving:  make(map[*Socket]struct{}),
+		arriving: make(map[*streamLink]struct{}),
 		tombs:    make(map[string]*time.Timer),
 	}
 	tail := append([]byte(nil), `],"pingInterval":`...)
@@ -91,15 +96,20 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	req := request{
 		w: w, r: r, eio: query.Get("EIO"), sid: query.Get("sid"),
-		transport: query.Get("transport"), upgrade: wantsWebSocket(r),
+		transport: query.Get("transport"), upgrade: wantsWebSocket(r), b64: query.Get("b64") != "",
+	}
+	script := req.transport == Polling && query.Has("j")
+	if script {
+		req.call = jsonpCall(query.Get("j"))
+		setScriptHeaders(w.Header())
 	}
 	switch {
-	case !slices.Contains(s.opts.Transports, req.transport):
-		s.refuse(w, codeUnknownTransport)
-	case req.upgrade && req.transport != WebSocket:
-		s.refuse(w, codeBadRequest)
-	case req.upgrade && !s.originAllowed(r):
-		s.refuse(w, codeForbidden)
+	case req.transport == WebTransport, !slices.Contains(s.opts.Transports, req.transport):
+		s.reject(w, r, codeUnknownTransport, map[string]any{"transport": req.transport})
+	case req.upgrade && req.transport != WebSocket, script && req.call == "":
+		s.reject(w, r, codeBadRequest, map[string]any{"name": "TRANSPORT_HANDSHAKE_ERROR"})
+	case req.upgrade && !s.originAllowed(r), script && !s.scriptAllowed(r):
+		s.reject(w, r, codeForbidden, map[string]any{"name": "INVALID_ORIGIN", "origin": r.Header.Get("Origin")})
 	case req.sid == "":
 		s.handshake(&req)
 	default:
@@ -114,7 +124,9 @@ type request struct {
 	r              *http.Request
 	eio            string
 	sid, transport string
-	upgrade        bool // it asks for a WebSocket
+	upgrade        bool   // it asks for a WebSocket
+	b64            bool   // the client takes no bytes, revision 3
+	call           string // JSONP: the beginning of the script that is the answer
 }
 
 func wantsWebSocket(r *http.Request) bool {
@@ -128,17 +140,17 @@ func (s *Server) existing(req *request) {
 	s.mu.RUnlock()
 	switch {
 	case sk == nil && req.r.Method == http.MethodGet && !req.upgrade:
-		s.getUnknown(req.w, req.sid)
+		s.getUnknown(req)
 	case sk == nil:
-		s.refuse(req.w, codeUnknownSID)
+		s.rejectUnknown(req)
 	case req.upgrade:
 		s.serveUpgrade(req, sk)
 	case req.transport != Polling:
-		s.refuse(req.w, codeBadRequest)
+		s.rejectMismatch(req, sk.Transport())
 	case req.r.Method == http.MethodGet:
-		sk.serveGet(req.w, req.r)
+		sk.serveGet(req)
 	case req.r.Method == http.MethodPost:
-		sk.servePost(req.w, req.r)
+		sk.servePost(req)
 	default:
 		s.refuse(req.w, codeBadRequest)
 	}
@@ -152,20 +164,14 @@ func (s *Server) serveUpgrade(req *request, sk *Socket) {
 		s.refuse(req.w, codeBadRequest)
 		return
 	}
+	s.addHeaders(req.w.Header(), req.r)
 	conn, err := ws.Upgrade(req.w, req.r, s.upgradeOptions())
 	if err != nil {
 		s.opts.Logger.Debug("engine: websocket handshake", zap.Error(err))
 		return
 	}
-	up := &upgrade{conn: conn}
-	sk.mu.Lock()
-	// Section "WebSocket": one connection for a session, not more.
-	ok := sk.state.Load() != stateClosed && sk.conn == nil && sk.upgrade == nil
-	if ok {
-		sk.upgrade = up
-	}
-	sk.mu.Unlock()
-	if !ok {
+	up := &upgrade{conn: conn, b64: req.b64}
+	if !sk.beginUpgrade(up) {
 		refuseConn(conn)
 		return
 	}
@@ -247,12 +253,13 @@ func (s *Server) exhume(id string) bool {
 }
 
 // getUnknown answers a GET of a session that is not there.
-func (s *Server) getUnknown(w http.ResponseWriter, id string) {
-	if s.exhume(id) {
-		_ = s.respond(w, payloadType, []byte{packetNoop})
+func (s *Server) getUnknown(req *request) {
+	if s.exhume(req.sid) {
+		form := payloadForm{s.opts.revision(req.eio) == revision3, true, req.call}
+		_ = s.writePayload(req.w, req.r, form, []*Message{noopMessage})
 		return
 	}
-	s.refuse(w, codeUnknownSID)
+	s.rejectUnknown(req)
 }
 
 // Len is the number of open sessions.
@@ -279,6 +286,7 @@ func (s *Server) Close() {
 	for sk := range s.leaving {
 		leaving = append(leaving, sk)
 	}
+	arriving := slices.Collect(maps.Keys(s.arriving))
 	for id, t := range s.tombs {
 		t.Stop()
 		delete(s.tombs, id)
@@ -293,6 +301,9 @@ func (s *Server) Close() {
 	deadline := time.Now().Add(wait)
 	for _, sk := range leaving {
 		setDeadline(sk.conn, deadline)
+	}
+	for _, l := range arriving {
+		_ = l.Close()
 	}
 	s.wg.Wait()
 }

@@ -9,7 +9,7 @@ import (
 // Stats are counters since the server was made.
 type Stats struct {
 	Opened   uint64            // sessions
-	Upgraded uint64            // sessions that went from polling to WebSocket
+	Upgraded uint64            // sessions that went from polling to WebSocket or WebTransport
 	Closed   map[Reason]uint64 // sessions, by reason
 
 	MessagesIn  uint64 // received by handlers

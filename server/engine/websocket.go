@@ -21,6 +21,9 @@ func (c *connReader) Message(op ws.Opcode, data []byte) error {
 	}
 	s.recv.Lock()
 	defer s.release()
+	if s.req.Protocol == revision3 {
+		return s.packet3(data, op == ws.Binary)
+	}
 	if op == ws.Binary {
 		s.deliver(data, true)
 		return nil
@@ -70,7 +73,7 @@ const violationTimeout = 2 * time.Second
 func (s *Socket) readOn(err error) bool {
 	var closed *ws.CloseError
 	switch {
-	case errors.Is(err, errPacket), errors.Is(err, errBase64), errors.Is(err, errHeartbeat), errors.Is(err, errClientClose):
+	case errors.Is(err, errPacket), errors.Is(err, errUTF8), errors.Is(err, errBase64), errors.Is(err, errHeartbeat), errors.Is(err, errClientClose):
 		s.end(rejected(err))
 		return true
 	case errors.As(err, &closed):
@@ -83,6 +86,11 @@ func (s *Socket) readOn(err error) bool {
 		}
 		e.frame = &Message{ws: ws.AppendCloseReply(nil, err), control: true}
 		s.end(e)
+	case err == errTooLarge: // on a stream
+		s.srv.stats.tooLarge.Add(1)
+		s.end(ending{reason: ParseError, err: err})
+	case err == errStreamEnd:
+		s.end(ending{reason: TransportClose})
 	default:
 		// The connection broke. For the reference implementation that is a close
 		// like any other.
@@ -91,7 +99,7 @@ func (s *Socket) readOn(err error) bool {
 	return false
 }
 
-// upgrade is the WebSocket that would become the transport of a polling
+// upgrade is the connection that would become the transport of a polling
 // session. Section "Upgrade".
 type upgrade struct {
 	conn   link
@@ -103,6 +111,18 @@ var (
 	errUpgraded   = errors.New("upgraded")
 	errNotUpgrade = errors.New("not the packet that an upgrade needs")
 )
+
+// beginUpgrade registers an upgrade, unless there is one, or was. Section
+// "WebSocket": one connection for a session, not more.
+func (s *Socket) beginUpgrade(up *upgrade) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ok := s.state.Load() != stateClosed && s.conn == nil && s.upgrade == nil
+	if ok {
+		s.upgrade = up
+	}
+	return ok
+}
 
 // runUpgrade reads conn until the session has moved to it, and then on. It owns
 // conn until then.
@@ -122,10 +142,12 @@ func (s *Socket) runUpgrade(up *upgrade) {
 	refuseConn(up.conn)
 }
 
-// refuseConn closes a WebSocket that belongs to no session.
+// refuseConn closes a connection that belongs to no session.
 func refuseConn(conn link) {
-	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write(closeFrame.ws)
+	if _, ok := conn.(*ws.Conn); ok {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, _ = conn.Write(closeFrame.ws)
+	}
 	_ = conn.Close()
 }
 
@@ -177,7 +199,7 @@ func (p *prober) upgrade() error {
 		s.mu.Unlock()
 		return errNotUpgrade
 	}
-	s.upgrade, s.conn = nil, p.up.conn
+	s.upgrade, s.conn, s.b64 = nil, p.up.conn, p.up.b64
 	if s.poll != nil { // against the rule above
 		s.poll.stale = true
 		s.poll.signal()
