@@ -571,6 +571,7 @@ function wake() {
 // ---- the start
 
 function setUp() {
+  let typed = 0; // when the others were last told
   $("say-form").onsubmit = (event) => {
     event.preventDefault();
     const text = $("say").value.trim();
@@ -582,6 +583,7 @@ function setUp() {
     $("say-error").textContent = "";
     $("say").value = "";
     fitSay();
+    typed = 0; // the message took the notice away: what is typed next is news
     say(text);
   };
   $("say").onkeydown = (event) => {
@@ -589,7 +591,6 @@ function setUp() {
     event.preventDefault();
     $("say-form").requestSubmit();
   };
-  let typed = 0;
   $("say").oninput = () => {
     fitSay();
     if (now.kind === "device" || Date.now() - typed < 2000 || $("say").value === "") return;
