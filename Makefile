@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 NODE_MODULES := node_modules/.package-lock.json
-NODE_TEST := node --test --test-reporter=spec --test-concurrency=1
+NODE_TEST := SIOMQ_E2E_BIN=bin/e2e node --test --test-reporter=spec --test-concurrency=1
 LINT := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 5s
 BENCH ?= .
@@ -13,7 +13,7 @@ ARGS ?=
 # The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
-.PHONY: help all run build pages test test-go test-js race e2e fuzz bench lint fmt cross clean
+.PHONY: help all run build pages programs test test-go test-js race e2e fuzz bench lint fmt cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,13 +38,16 @@ test: test-go test-js ## every test that needs no browser and no other program
 test-go: pages
 	go test $(RACE) ./...
 
-test-js: pages # the official JavaScript clients against the test server
+programs: pages # what the clients of the end-to-end tests talk to
+	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./demo
+
+test-js: programs # the official JavaScript clients against the test server
 	$(NODE_TEST) e2e/js/*.test.mjs
 
 race: pages ## the Go tests with the race detector, three times over
 	go test -race -count=3 ./...
 
-e2e: pages ## Chromium, Mosquitto and paho against the demo and the test server
+e2e: programs ## Chromium, Mosquitto and paho against the demo and the test server
 	$(NODE_TEST) e2e/real/*.test.mjs
 
 fuzz: ## each fuzz target for FUZZTIME (5s)

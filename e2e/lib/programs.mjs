@@ -103,7 +103,7 @@ export async function startTestServer(...args) {
 }
 
 // freePort returns a port that nobody listens on now.
-async function freePort() {
+export async function freePort() {
   const probe = net.createServer();
   await new Promise((resolve) => probe.listen(0, "127.0.0.1", resolve));
   const { port } = probe.address();
