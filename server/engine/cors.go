@@ -100,7 +100,11 @@ func (s *Server) originAllowed(r *http.Request) bool {
 	if err != nil || u.Host == "" {
 		return false
 	}
-	// A browser does not let a page set X-Forwarded-Host on a WebSocket, so that
-	// header can only be a proxy's.
+	return sameHost(u, r)
+}
+
+// sameHost tells whether a page of origin u comes from the host of r. A browser does not let a
+// page set X-Forwarded-Host on a WebSocket, a script or a form, so that header can only be a proxy's.
+func sameHost(u *url.URL, r *http.Request) bool {
 	return strings.EqualFold(u.Host, r.Host) || strings.EqualFold(u.Host, r.Header.Get("X-Forwarded-Host"))
 }

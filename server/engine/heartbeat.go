@@ -9,13 +9,14 @@ const (
 	phaseIdle    phase = iota // until the next ping
 	phasePong                 // for the answer to a ping
 	phaseOverdue              // until the next ping; the answer to the last one could not be read
+	phaseClient               // for a ping of the client, which it sends in revision 3
 	phaseClosing              // for the client to take what was queued before Close
 )
 
 // armLocked starts phase p, of length d.
 func (s *Socket) armLocked(p phase, d time.Duration) {
 	s.phase = p
-	s.pinged.Store(p == phasePong || p == phaseOverdue)
+	s.pinged.Store(p == phasePong || p == phaseOverdue || p == phaseClient)
 	s.due = s.srv.now() + d
 	if s.timer == nil {
 		s.timer = time.AfterFunc(d, s.onTimer)
@@ -59,6 +60,19 @@ func (s *Socket) onTimer() {
 			s.end(ending{reason: PingTimeout, err: errNoPong, frame: closeFrame})
 			return
 		}
+	case phaseClient:
+		end := time.Duration(s.lastBusy.Load()) + timeout
+		switch {
+		case s.busy.Load():
+			s.armLocked(phaseClient, timeout)
+		case end > now && !s.graced:
+			s.graced = true
+			s.armLocked(phaseClient, end-now)
+		default:
+			s.mu.Unlock()
+			s.end(ending{reason: PingTimeout, err: errNoPing, frame: closeFrame})
+			return
+		}
 	case phaseClosing:
 		s.mu.Unlock()
 		s.end(ending{err: errCloseTimeout})
@@ -84,7 +98,7 @@ func (s *Socket) pingLocked() {
 // expire ends the session if its time is over and its timer is late.
 func (s *Socket) expire() {
 	s.mu.Lock()
-	over := s.phase == phasePong && s.srv.now() >= s.due
+	over := (s.phase == phasePong || s.phase == phaseClient) && s.srv.now() >= s.due
 	s.mu.Unlock()
 	if over {
 		s.onTimer()

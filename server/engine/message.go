@@ -38,9 +38,11 @@ type Message struct {
 	ws       []byte // WebSocket frames, ready to be written
 	control  bool   // not a message of the user: heartbeat, open, close
 	verbatim bool   // not to be compressed
+	binary   bool   // it has binary parts
 	largest  int    // bytes of the largest payload of a frame that may be compressed
 
-	deflated atomic.Pointer[Message] // the compressed form, once somebody has needed it
+	deflated atomic.Pointer[Message]    // the compressed form, once somebody has needed it
+	third    [2]atomic.Pointer[Message] // likewise those of revision 3: with bytes, with base64
 }
 
 // Packets that are the same for every session. They never change.
@@ -60,11 +62,13 @@ func newControl(packet ...byte) *Message {
 
 // NewMessage makes a message of parts; it copies their data.
 func NewMessage(parts ...Part) *Message {
-	size, largest := 0, 0
+	size, largest, binary := 0, 0, false
 	for i := range parts {
 		n := len(parts[i].Data)
 		size += ws.MaxHeader + 1 + n
-		if !parts[i].Binary {
+		if parts[i].Binary {
+			binary = true
+		} else {
 			n++ // the packet type
 		}
 		largest = max(largest, n)
@@ -73,7 +77,7 @@ func NewMessage(parts ...Part) *Message {
 	for i := range parts {
 		buf = appendPart(buf, parts[i])
 	}
-	return &Message{ws: buf, largest: largest}
+	return &Message{ws: buf, largest: largest, binary: binary}
 }
 
 // appendPart appends one WebSocket frame, section "Packet encoding, WebSocket":
@@ -104,7 +108,7 @@ func NewText(size int, build func(dst []byte) []byte, attachments ...[]byte) *Me
 		frames = ws.AppendFrame(frames, ws.Binary, a)
 		largest = max(largest, len(a))
 	}
-	return &Message{ws: frames, largest: largest}
+	return &Message{ws: frames, largest: largest, binary: len(attachments) > 0}
 }
 
 // Len is the number of bytes that the message takes on a WebSocket and in a

@@ -26,6 +26,7 @@ const (
 // poll is one GET that is open.
 type poll struct {
 	wake chan struct{} // holds one token when there is something to look at; never closed
+	form payloadForm   // fixed
 
 	// Guarded by Socket.mu.
 	last  *Message // the session is over: answer with this
@@ -33,7 +34,17 @@ type poll struct {
 	noop  bool     // answer, with a noop packet if there is nothing else
 }
 
-func newPoll() *poll { return &poll{wake: make(chan struct{}, 1)} }
+func newPoll(form payloadForm) *poll { return &poll{wake: make(chan struct{}, 1), form: form} }
+
+// payloadForm says how packets stand in the answer to a GET.
+type payloadForm struct {
+	revision3, b64 bool
+	call           string // of JSONP
+}
+
+func (s *Socket) payloadFormLocked(req *request) payloadForm {
+	return payloadForm{s.req.Protocol == revision3, s.b64 || req.call != "", req.call}
+}
 
 func (p *poll) signal() {
 	select {
@@ -43,13 +54,14 @@ func (p *poll) signal() {
 }
 
 // serveGet handles a GET of the session. Section "Receiving data".
-func (s *Socket) serveGet(w http.ResponseWriter, r *http.Request) {
+func (s *Socket) serveGet(req *request) {
+	w, r := req.w, req.r
 	s.expire()
 	s.mu.Lock()
 	switch {
 	case s.state.Load() == stateClosed:
 		s.mu.Unlock()
-		s.srv.getUnknown(w, s.id)
+		s.srv.getUnknown(req)
 		return
 	case s.conn != nil:
 		s.mu.Unlock()
@@ -61,7 +73,7 @@ func (s *Socket) serveGet(w http.ResponseWriter, r *http.Request) {
 		s.srv.refuse(w, codeBadRequest)
 		return
 	}
-	p := newPoll()
+	p := newPoll(s.payloadFormLocked(req))
 	s.poll = p
 	s.mu.Unlock()
 	// http.Server.ReadTimeout would end a long poll: it is meant for requests.
@@ -78,7 +90,7 @@ func (s *Socket) answer(w http.ResponseWriter, r *http.Request, p *poll) {
 			s.refuseStale(w, r)
 			return
 		case a.messages != nil:
-			err := s.srv.writePayload(w, r, a.messages)
+			err := s.srv.writePayload(w, r, p.form, a.messages)
 			if a.closing {
 				s.end(ending{err: err})
 			} else if err != nil {
@@ -181,35 +193,55 @@ func (s *Socket) takeAllLocked() []*Message {
 }
 
 // writePayload answers a GET with messages.
-func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, messages []*Message) error {
+func (s *Server) writePayload(w http.ResponseWriter, r *http.Request, form payloadForm, messages []*Message) error {
 	buf := s.getBuffer()
 	defer func() { s.putBuffer(buf) }()
-	b, compress := *buf, true
-	for i, m := range messages {
-		if i > 0 {
-			b = append(b, separator)
-		}
-		b = m.appendPayload(b)
-		compress = compress && !m.verbatim
-	}
+	b, contentType := form.appendPayload(*buf, messages)
 	*buf = b
-	if compress {
+	if !slices.ContainsFunc(messages, func(m *Message) bool { return m.verbatim }) {
 		packed := s.getBuffer()
 		defer func() { s.putBuffer(packed) }()
 		b = s.encode(w.Header(), r, b, packed)
 	}
-	return s.respond(w, payloadType, b)
+	return s.respond(w, r, contentType, b)
 }
 
-// payloadType is the content type of packets in a response.
-const payloadType = "text/plain; charset=UTF-8"
+// Content types of packets in a response.
+const (
+	payloadType       = "text/plain; charset=UTF-8"
+	binaryPayloadType = "application/octet-stream" // revision 3
+	scriptPayloadType = "text/javascript; charset=UTF-8"
+)
+
+// appendPayload appends messages as the body of a response.
+func (f payloadForm) appendPayload(dst []byte, messages []*Message) (body []byte, contentType string) {
+	contentType = payloadType
+	if f.revision3 {
+		var binary bool
+		if dst, binary = appendPayload3(dst, messages, f.b64); binary {
+			contentType = binaryPayloadType
+		}
+	} else {
+		for i, m := range messages {
+			if i > 0 {
+				dst = append(dst, separator)
+			}
+			dst = m.appendPayload(dst)
+		}
+	}
+	if f.call != "" {
+		return appendScript(nil, f.call, dst), scriptPayloadType
+	}
+	return dst, contentType
+}
 
 // respond writes a response of status 200, whole, before it returns.
-func (s *Server) respond(w http.ResponseWriter, contentType string, body []byte) error {
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, contentType string, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
+	s.addHeaders(h, r)
 	// The deadline replaces one of the http.Server, which counts from the start
 	// of a request and so would end long polls.
 	rc := http.NewResponseController(w)
@@ -241,17 +273,18 @@ func (p *post) abort() {
 }
 
 // servePost handles a POST of the session. Section "Sending data".
-func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
+func (s *Socket) servePost(req *request) {
+	w, r := req.w, req.r
 	p := &post{rc: http.NewResponseController(w), reading: true}
 	s.mu.Lock()
 	switch {
 	case s.state.Load() == stateClosed:
 		s.mu.Unlock()
-		s.srv.refuse(w, codeUnknownSID)
+		s.srv.rejectUnknown(req)
 		return
 	case s.conn != nil:
 		s.mu.Unlock()
-		s.srv.refuse(w, codeBadRequest)
+		s.srv.rejectMismatch(req, WebSocket)
 		return
 	case s.post != nil:
 		s.mu.Unlock()
@@ -262,7 +295,7 @@ func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
 	s.post = p
 	s.mu.Unlock()
 
-	err := s.receive(p, r)
+	err := s.receive(p, req)
 
 	s.mu.Lock()
 	s.post = nil
@@ -274,13 +307,13 @@ func (s *Socket) servePost(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 	case err == errClientClose:
-		_ = s.srv.respond(w, "text/html", okBody)
+		_ = s.srv.respond(w, r, "text/html", okBody)
 	case err != nil || over:
 		w.Header().Set("Connection", "close")
 		s.srv.refuse(w, codeBadRequest)
 	default:
 		// Not text/plain, which old browsers offered to save as a file.
-		_ = s.srv.respond(w, "text/html", okBody)
+		_ = s.srv.respond(w, r, "text/html", okBody)
 	}
 }
 
@@ -288,8 +321,10 @@ var okBody = []byte("ok")
 
 // receive reads the body and handles its packets. An error has ended the
 // session.
-func (s *Socket) receive(p *post, r *http.Request) error {
-	if r.Header.Get("Content-Type") == "application/octet-stream" {
+func (s *Socket) receive(p *post, req *request) error {
+	r := req.r
+	binary := r.Header.Get("Content-Type") == binaryPayloadType
+	if binary && s.req.Protocol != revision3 {
 		s.end(ending{reason: TransportError, err: errPostBinary})
 		return errPostBinary
 	}
@@ -305,7 +340,12 @@ func (s *Socket) receive(p *post, r *http.Request) error {
 		return err
 	}
 	s.srv.stats.bytesIn.Add(uint64(len(body)))
-	err = s.payload(body)
+	if req.call != "" {
+		body, err = formPayload(body)
+	}
+	if err == nil {
+		err = s.payload(body, binary)
+	}
 	if err != nil {
 		s.end(rejected(err))
 	}
@@ -313,10 +353,17 @@ func (s *Socket) receive(p *post, r *http.Request) error {
 }
 
 // payload handles the packets of a body. Those before a bad one are handled.
-func (s *Socket) payload(body []byte) error {
+func (s *Socket) payload(body []byte, binary bool) error {
 	s.recv.Lock()
 	defer s.release()
-	return eachPacket(body, s.packet)
+	switch {
+	case binary:
+		return eachPacketBinary3(body, s.packet3)
+	case s.req.Protocol == revision3:
+		return eachPacket3(body, s.textPacket3)
+	default:
+		return eachPacket(body, s.packet)
+	}
 }
 
 // readBody appends the body of r to buf, which grows with what arrives and not

@@ -64,6 +64,7 @@ type Socket struct {
 	// Guarded by mu: the transport. conn is nil while polling.
 	conn     link
 	readDone bool     // nothing more is read from conn
+	b64      bool     // bytes are sent as base64, revision 3
 	poll     *poll    // the GET that is open
 	post     *post    // the POST that is open
 	upgrade  *upgrade // an upgrade that is going on

@@ -103,6 +103,7 @@ func (s *Socket) readOn(err error) bool {
 // session. Section "Upgrade".
 type upgrade struct {
 	conn   link
+	b64    bool // fixed: the client takes no bytes on it, revision 3
 	probed bool // guarded by Socket.mu: the client has sent its probe
 }
 
