@@ -72,6 +72,8 @@ func (c *client) expire() {
 	}
 }
 
+var errNamespaces = errors.New("more namespaces than Options.MaxNamespaces")
+
 var errState = errors.New("packet does not fit the state of its namespace")
 
 // Message implements engine.Handler.
@@ -87,6 +89,10 @@ func (c *client) Message(data []byte, binary bool) {
 	s, kicked, deciding := c.lookup(p.Namespace)
 	switch {
 	case p.Type == packet.Connect && s == nil && !deciding:
+		if c.full() {
+			c.violation(errNamespaces, data)
+			return
+		}
 		c.connect(p)
 	case p.Type == packet.Connect || p.Type == packet.ConnectError:
 		c.violation(errState, data)
@@ -115,9 +121,17 @@ func (c *client) violation(err error, data []byte) {
 	if len(data) > 80 {
 		data = data[:80]
 	}
+	c.server.counters.violation(err)
 	c.server.log.Info("protocol violation", zap.Error(err), zap.ByteString("packet", data),
 		zap.String("address", c.conn.Request().RemoteAddr))
 	c.conn.Close(engine.ParseError)
+}
+
+// full reports whether the connection is in as many namespaces as it may be.
+func (c *client) full() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sockets)+len(c.deciding) >= c.server.opts.MaxNamespaces
 }
 
 func (c *client) lookup(namespace string) (s *Socket, kicked, deciding bool) {
@@ -208,6 +222,7 @@ func (c *client) refuse(namespace string) {
 var errInvalidNamespace = errors.New("Invalid namespace") //nolint:staticcheck // the text that clients get, as Socket.IO has it
 
 func (c *client) sendConnectError(namespace string, err error) {
+	c.server.counters.socketsRefused.Add(1)
 	payload := connectErrorPayload(err)
 	if c.revision4() && !errors.Is(err, errInvalidNamespace) {
 		payload = errorPayload4(err)

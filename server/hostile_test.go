@@ -7,6 +7,7 @@ import (
 
 	"siomq/internal/siotest"
 	"siomq/server"
+	"siomq/server/packet"
 )
 
 // TestHostileFrames sends what no client sends. It ends that connection, as the
@@ -58,6 +59,42 @@ func TestHostileFrames(t *testing.T) {
 	}
 }
 
+// TestLimits goes over each limit of what one client may make the server keep.
+func TestLimits(t *testing.T) {
+	io, url := start(t, &server.Options{
+		MaxNamespaces: 3,
+		Limits:        packet.Limits{MaxAttachments: 2, MaxPacket: 1000, MaxNamespace: 20, MaxEvent: 20, MaxDepth: 5},
+	})
+	for _, name := range []string{"/a", "/b", "/c"} {
+		io.Of(name)
+	}
+	tests := []struct {
+		name    string
+		frames  []string
+		counter func(server.Stats) uint64
+	}{
+		{"namespaces", []string{"40/a,", "40/b,", "40/c,"}, func(s server.Stats) uint64 { return s.Namespaces }},
+		{"attachments", []string{`453-["x"]`}, func(s server.Stats) uint64 { return s.Attachments }},
+		{"packet size", []string{`42["x","` + strings.Repeat("x", 1000) + `"]`}, func(s server.Stats) uint64 { return s.PacketSize }},
+		{"namespace name", []string{"40/" + strings.Repeat("x", 30) + ","}, func(s server.Stats) uint64 { return s.NamespaceSize }},
+		{"event name", []string{`42["` + strings.Repeat("x", 30) + `"]`}, func(s server.Stats) uint64 { return s.EventSize }},
+		{"depth", []string{`42["x",[[[[[[]]]]]]]`}, func(s server.Stats) uint64 { return s.Depth }},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := siotest.Dial(t, url)
+			c.Connect("/")
+			for _, f := range tt.frames {
+				c.Raw(f)
+			}
+			c.Closed()
+			if s := io.Stats(); tt.counter(s) != 1 || s.Violations != uint64(i+1) {
+				t.Errorf("counted %d of %d violations, want 1 of %d", tt.counter(s), s.Violations, i+1)
+			}
+		})
+	}
+}
+
 func TestSocketWithoutNamespaceIsClosed(t *testing.T) {
 	_, url := start(t, &server.Options{ConnectTimeout: 20 * time.Millisecond})
 	siotest.Dial(t, url).Closed()
@@ -91,6 +128,7 @@ func TestOptions(t *testing.T) {
 	}{
 		{"path", server.Options{Path: "socket.io"}, "Path"},
 		{"event queue", server.Options{EventQueue: -1}, "EventQueue"},
+		{"namespaces", server.Options{MaxNamespaces: -1}, "MaxNamespaces"},
 		{"MQTT path", server.Options{MQTTPath: "mqtt"}, "MQTTPath"},
 	}
 	for _, tt := range tests {

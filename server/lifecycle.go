@@ -203,6 +203,7 @@ func (s *Socket) closeWith(reason string, discard bool, goodbye func()) {
 		}
 	}}
 	if n := s.inbox.end(last, s.handle, discard); n > 0 {
+		s.nsp.server.counters.eventsDropped.Add(uint64(n))
 		s.nsp.server.log.Debug("events dropped by a disconnect", zap.String("socket", s.id), zap.Int("events", n))
 	}
 }
@@ -262,6 +263,7 @@ func (s *Socket) dispatch(e *Event) {
 func (s *Socket) contain(fn func()) {
 	defer func() {
 		if r := recover(); r != nil {
+			s.nsp.server.counters.panics.Add(1)
 			s.nsp.server.log.Error("panic in a handler", zap.Any("panic", r), zap.String("socket", s.id),
 				zap.String("namespace", s.nsp.name), zap.ByteString("stack", debug.Stack()))
 			s.muted.Store(true)

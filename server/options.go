@@ -27,6 +27,9 @@ type Options struct {
 	CleanupEmptyChildNamespaces bool
 	// Recovery turns on connection state recovery, in memory. Nil: off.
 	Recovery *RecoveryOptions
+	// MaxNamespaces is how many namespaces one connection may be in at once. Default 100. A
+	// client that asks for more loses its connection.
+	MaxNamespaces int
 	// EventQueue is how many received events may wait for one socket's handlers before its
 	// transport is read no further. Default 1,000.
 	EventQueue int
@@ -67,6 +70,7 @@ const (
 	defaultPath           = "/socket.io/"
 	defaultConnectTimeout = 45 * time.Second
 	defaultEventQueue     = 1000
+	defaultMaxNamespaces  = 100
 	defaultMQTTPath       = "/mqtt"
 )
 
@@ -93,6 +97,12 @@ func (o *Options) withDefaults() (Options, error) {
 	}
 	if c.EventQueue < 0 {
 		return c, fmt.Errorf("option EventQueue %d: must not be negative", c.EventQueue)
+	}
+	if c.MaxNamespaces == 0 {
+		c.MaxNamespaces = defaultMaxNamespaces
+	}
+	if c.MaxNamespaces < 0 {
+		return c, fmt.Errorf("option MaxNamespaces %d: must not be negative", c.MaxNamespaces)
 	}
 	if c.Parser == nil {
 		c.Parser = packet.JSON{}

@@ -173,10 +173,11 @@ func TestNoRecovery(t *testing.T) {
 // TestRecoveryLosesNothing has clients whose connections break again and again during a
 // stream of broadcasts by several goroutines: each receives all, once and in one order.
 func TestRecoveryLosesNothing(t *testing.T) {
-	io, r, _ := startRecovering(t, &server.RecoveryOptions{})
+	io, r, joined := startRecovering(t, &server.RecoveryOptions{})
 	io.OnConnection(func(s *server.Socket) { s.OnAnyOutgoing(func(*server.Event) {}) })
 	const writers, each = 4, 300
 	r.connect()
+	receive(t, joined)
 	var wg sync.WaitGroup
 	for w := range writers {
 		wg.Go(func() {

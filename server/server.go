@@ -37,6 +37,8 @@ type Server struct {
 	mqtt    *mqttDoor // nil without a broker
 	bundles bundles
 
+	counters counters
+
 	closing atomic.Bool
 	running sync.WaitGroup // goroutines that run handlers
 
@@ -195,9 +197,6 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	}
 	return err
 }
-
-// Stats returns the counters of the connections.
-func (srv *Server) Stats() engine.Stats { return srv.engine.Stats() }
 
 // Connections returns the number of open connections.
 func (srv *Server) Connections() int { return srv.engine.Len() }
