@@ -7,6 +7,7 @@ NODE_MODULES := node_modules/.package-lock.json
 NODE_TEST := SIOMQ_E2E_BIN=bin/e2e node --test --test-reporter=spec --test-concurrency=1
 LINT := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 5s
+SOAK ?= 1m
 BENCH ?= .
 ARGS ?=
 
