@@ -278,6 +278,33 @@ func TestStreamRefusesCompression(t *testing.T) {
 	}
 }
 
+// TestCompressionDoesNotAllocate: compressors, windows and inflated messages are borrowed.
+func TestCompressionDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("sync.Pool drops buffers at random under the race detector")
+	}
+	ours, theirs := tcpPair(t)
+	c := ws.NewTestConn(ours, nil, 1<<20, nil)
+	ws.Agree(c, 15)
+	h := &sink{done: make(chan struct{})}
+	var reader sync.WaitGroup
+	reader.Go(func() { _ = c.ReadLoop(h) })
+	payload := strings.Repeat(`{"room":"kitchen"},`, 200)
+	in := frame(0xc1, deflate(t, 6, payload))
+	dst, data := make([]byte, 0, 4096), []byte(payload)
+	n := testing.AllocsPerRun(200, func() {
+		h.want = 1
+		mustWrite(t, theirs, in)
+		<-h.done
+		dst = ws.AppendCompressedFrame(dst[:0], ws.Text, data, ws.BestSpeed)
+	})
+	if n >= 1 { // a collection may empty a pool
+		t.Errorf("reading and making a compressed message allocates %v times, want 0", n)
+	}
+	_ = ours.Close()
+	reader.Wait()
+}
+
 func FuzzDeflate(f *testing.F) {
 	f.Add([]byte(""), 1, uint16(3))
 	f.Add([]byte("Hello"), 6, uint16(1))
