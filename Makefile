@@ -14,7 +14,7 @@ ARGS ?=
 # The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
-.PHONY: help all run build pages programs test test-go test-js race e2e fuzz bench lint fmt cross clean
+.PHONY: help all run build pages programs test test-go test-js race soak e2e fuzz bench lint fmt cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test-js: programs # the official JavaScript clients against the test server
 
 race: pages ## the Go tests with the race detector, three times over
 	go test -race -count=3 ./...
+
+soak: ## 500 sockets that come and go, for SOAK (1m), with the race detector
+	go test -race -timeout=30m -run='^TestSoak$$' -v ./server -soak=$(SOAK)
 
 e2e: programs ## Chromium, Mosquitto and paho against the demo and the test server
 	$(NODE_TEST) e2e/real/*.test.mjs
