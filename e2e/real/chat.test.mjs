@@ -145,6 +145,31 @@ test("the commands that the page shows work as they stand", async () => {
   await until(async () => (await log(bob).locator("li.row.device").count()) > before, "the message of the shown command");
 });
 
+test("the simulated sensor lives, and takes its interval from the page and from MQTT", async () => {
+  const readings = await listen("sio/main/room/lobby/temperature");
+  const status = await listen("sio/main/room/lobby/status");
+  await printed(readings, /^sio\/main\/room\/lobby\/temperature .*"unit":"°C"/m);
+  const choice = (browser, seconds) => browser.page.locator(`#sensor-sensor-1 input[value="${seconds}"]`);
+  await ann.page.locator('#sensor-sensor-1 label:has(input[value="1"])').click();
+  await printed(status, /"interval":1\b/);
+  await until(() => choice(bob, 1).isChecked(), "the interval on the other page");
+  await publish("sio/main/socket/sensor-1/interval", "3");
+  await printed(status, /"interval":3\b/);
+  await until(() => choice(ann, 3).isChecked(), "the interval from MQTT");
+});
+
+test("the page is an MQTT device too, on request", async () => {
+  const part = ann.page.locator("#tab-device");
+  await part.getByRole("button").click();
+  await ann.page.locator("#devices").getByText(/^page-/).waitFor();
+  await part.locator("form input").fill("published by a page");
+  await part.locator("form input").press("Enter");
+  await sees(bob, "published by a page");
+  await bob.page.locator("li.row.device").filter({ hasText: "published by a page" }).waitFor();
+  await say(bob, "received by a page");
+  await part.getByRole("log").getByText("received by a page").waitFor();
+});
+
 test("a reload keeps the nickname, the room and what was said", async () => {
   await say(ann, "before the reload");
   await sees(bob, "before the reload");

@@ -35,6 +35,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags.DurationVar(&eng.PingInterval, "ping-interval", 0, "time between heartbeats, 0: the default")
 	flags.DurationVar(&eng.PingTimeout, "ping-timeout", 0, "time to answer a heartbeat, 0: the default")
 	flags.IntVar(&eng.MaxPayload, "max-payload", 0, "bytes of one message or POST, 0: the default")
+	flags.BoolVar(&eng.AllowEIO3, "allow-eio3", false, "serve clients of Socket.IO 2.x")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
