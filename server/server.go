@@ -198,5 +198,9 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	return err
 }
 
+// Engine returns the server of the connections beneath this one, for package webtransport,
+// which brings it another transport. Shutdown closes it.
+func (srv *Server) Engine() *engine.Server { return srv.engine }
+
 // Connections returns the number of open connections.
 func (srv *Server) Connections() int { return srv.engine.Len() }

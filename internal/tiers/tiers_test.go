@@ -19,6 +19,7 @@ const (
 	msgpack   = "github.com/vmihailenco/msgpack/v5"
 	klauspost = "github.com/klauspost/compress"
 	mochi     = "github.com/mochi-mqtt/server/v2"
+	quicGo    = "github.com/quic-go"
 )
 
 // tier says what the packages under path may import besides the standard
@@ -55,10 +56,12 @@ var tiers = []tier{
 
 	{"siomq/server/engine", []string{"siomq/internal/ws", klauspost + "/gzip", klauspost + "/zlib", zap + "/..."},
 		"Engine.IO knows nothing of Socket.IO, rooms or MQTT"},
+	{"siomq/server/engine/webtransport", []string{"siomq/server/engine", quicGo + "/quic-go/...", quicGo + "/webtransport-go", zap},
+		"the only place that knows QUIC; whoever does not import it has none of it"},
 	{"siomq/server/packet", []string{"siomq/rooms", "siomq/rooms/args"},
 		"a codec: it knows no connection"},
 	{"siomq/server", []string{
-		"siomq/server/...", "siomq/adapter", "siomq/adapter/broker", "siomq/adapter/payload",
+		"siomq/server/engine", "siomq/server/packet", "siomq/adapter", "siomq/adapter/broker", "siomq/adapter/payload",
 		"siomq/rooms/...", "siomq/internal/ws", zap + "/..."},
 		"all parts meet here, but brokers come as a broker.Broker"},
 
@@ -68,7 +71,7 @@ var tiers = []tier{
 		"the library as it is learned: the server, its options and the broker"},
 	{"siomq/cmd", []string{"siomq/cmd/...", "siomq/server", "siomq/server/config", "siomq/rooms", "siomq/adapter/broker/...", zap + "/..."},
 		"a thin user of the public API"},
-	{"siomq/e2e", []string{"siomq/server", "siomq/server/engine", "siomq/adapter/broker/embedded", zap + "/..."},
+	{"siomq/e2e", []string{"siomq/server", "siomq/server/engine", "siomq/server/engine/webtransport", "siomq/adapter/broker/embedded", zap + "/..."},
 		"the test server is written as a user would write it"},
 }
 
@@ -166,6 +169,7 @@ func TestTierTable(t *testing.T) {
 		{"engine does not know packets", "siomq/server/engine", "siomq/server/packet", false},
 		{"mochi-mqtt is known to embedded", "siomq/adapter/broker/embedded", mochi + "/packets", true},
 		{"mochi-mqtt is known to nobody else", "siomq/adapter", mochi, false},
+		{"server has no QUIC of its own", "siomq/server", "siomq/server/engine/webtransport", false},
 		{"server does not choose a broker", "siomq/server", "siomq/adapter/broker/embedded", false},
 		{"adapter does not know server", "siomq/adapter", "siomq/server", false},
 		{"demo keeps to the public API", "siomq/demo", "siomq/server/engine", false},

@@ -41,21 +41,22 @@ func (s *Server) AdmitSession(w http.ResponseWriter, r *http.Request) bool {
 	eio, sid := query.Get("EIO"), query.Get("sid")
 	switch {
 	case !slices.Contains(s.opts.Transports, WebTransport):
-		s.refuse(w, codeUnknownTransport)
+		s.reject(w, r, codeUnknownTransport, map[string]any{"transport": WebTransport})
 		return false
 	case eio != "" && eio != "4": // the reference implementation does not ask for it
-		s.refuse(w, codeUnsupportedProtocol)
+		s.reject(w, r, codeUnsupportedProtocol, map[string]any{"protocol": eio})
 		return false
 	case !s.originAllowed(r):
-		s.refuse(w, codeForbidden)
+		s.reject(w, r, codeForbidden, map[string]any{"name": "INVALID_ORIGIN", "origin": r.Header.Get("Origin")})
 		return false
 	}
 	if sid == "" && s.opts.AllowRequest != nil {
 		if err := s.opts.AllowRequest(r); err != nil {
-			s.refuseWith(w, codeForbidden, err.Error())
+			s.reject(w, r, codeForbidden, map[string]any{"message": err.Error()})
 			return false
 		}
 	}
+	s.addHeaders(w.Header(), r)
 	return true
 }
 
