@@ -244,6 +244,7 @@ func (s *Socket) dispatch(e *Event) {
 			if err := fn(e); err != nil {
 				s.nsp.server.log.Debug("event refused by middleware",
 					zap.String("socket", s.id), zap.String("event", e.Name()), zap.Error(err))
+				s.fail(err)
 				return
 			}
 		}
@@ -256,6 +257,16 @@ func (s *Socket) dispatch(e *Event) {
 	}
 	for _, l := range byName {
 		l.fn(e)
+	}
+}
+
+// fail tells the OnError functions.
+func (s *Socket) fail(err error) {
+	s.mu.Lock()
+	failed := s.failed
+	s.mu.Unlock()
+	for _, fn := range failed {
+		fn(err)
 	}
 }
 

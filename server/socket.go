@@ -42,6 +42,7 @@ type Socket struct {
 	listeners  listeners
 	outgoing   []*Listener
 	middleware []func(*Event) error
+	failed     []func(error)         // OnError
 	leaving    []func(reason string) // OnDisconnecting
 	gone       []func(reason string) // OnDisconnect
 	data       any
@@ -225,6 +226,27 @@ func (s *Socket) Use(fn func(*Event) error) {
 	defer s.mu.Unlock()
 	s.middleware = append(slices.Clip(s.middleware), fn)
 	s.interceptor.Store(true)
+}
+
+// OnError adds a function that is called with the error by which a middleware of
+// this socket refused an event.
+func (s *Socket) OnError(fn func(error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failed = append(slices.Clip(s.failed), fn)
+}
+
+// RemoveAllListeners removes the listeners of these events; without events, those of all
+// events and the catch-all ones.
+func (s *Socket) RemoveAllListeners(events ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(events) == 0 {
+		s.listeners = listeners{}
+	}
+	for _, event := range events {
+		delete(s.listeners.byEvent, event)
+	}
 }
 
 // OnDisconnect adds a function that is called once when the socket has

@@ -181,11 +181,15 @@ func TestListeners(t *testing.T) {
 			}
 			return nil
 		})
+		s.OnError(func(err error) { log <- "error " + err.Error() })
+		s.On("gone", func(*server.Event) { log <- "not removed" })
+		s.RemoveAllListeners("gone")
 		sockets <- s
 	})
 	c := siotest.Dial(t, url)
 	c.Connect("/")
 	s := receive(t, sockets)
+	c.Emit("/", "gone")
 	c.Emit("/", "x")
 	c.Emit("/", "forbidden")
 	c.Emit("/", "x")
@@ -199,7 +203,9 @@ func TestListeners(t *testing.T) {
 	for l := range log {
 		got = append(got, l)
 	}
-	want := []string{"any x", "first", "second", "once", "any x", "second", "any echo", "out one", "out all"}
+	want := []string{
+		"any gone", "any x", "first", "second", "once", "error no", "any x", "second", "any echo", "out one", "out all",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
