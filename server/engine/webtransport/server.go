@@ -175,7 +175,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case r.Method != http.MethodConnect:
 		http.Error(w, "WebTransport only", http.StatusMethodNotAllowed)
 		return
-	case !s.engine.AdmitSession(w, r):
+	}
+	r.RequestURI = r.URL.RequestURI() // http3 gives that of a plain CONNECT, which has no path
+	if !s.engine.AdmitSession(w, r) {
 		return
 	}
 	ws, err := s.wt.Upgrade(w, r)
