@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// Polling by scripts (JSONP), of clients whose browser does not let them make
-// requests: a GET is the src of a script element and is answered with a call of a
-// function, a POST is the form of a hidden frame. Section "Transports", "Polling", JSONP, of revision 3
-// (https://github.com/socketio/engine.io-protocol/tree/v3).
+// Polling by scripts (JSONP), for browsers that do not let a page make requests:
+// a GET is the src of a script element and is answered with the call of a
+// function, a POST is a form in a hidden frame. It is described for revision 3
+// (https://github.com/socketio/engine.io-protocol/tree/v3, section "JSONP"), and
+// the reference implementation has it for revision 4 too.
 
 // maxIndex is the most digits of the j query parameter.
 const maxIndex = 10
