@@ -18,12 +18,14 @@ const args = [
 export class Browser {
   complaints = []; // errors of the console and of scripts, requests that failed
 
-  static async start({ width = 1280, height = 800, ...options } = {}) {
+  // start takes options of playwright-core's launchPersistentContext too; quic allows it
+  // what WebTransport needs.
+  static async start({ width = 1280, height = 800, quic = false, ...options } = {}) {
     const browser = new Browser();
     browser.profile = mkdtempSync(join(tmpdir(), "siomq-chromium-"));
     browser.context = await chromium.launchPersistentContext(browser.profile, {
       executablePath: "/usr/bin/chromium",
-      args,
+      args: quic ? args.filter((arg) => arg !== "--disable-quic") : args,
       viewport: { width, height },
       ...options,
     });

@@ -22,6 +22,7 @@ function binary(name, pkg) {
 
 export const demoBinary = () => binary("demo", "./demo");
 const testServerBinary = () => binary("testserver", "./e2e/testserver");
+const featureServerBinary = () => binary("featureserver", "./e2e/featureserver");
 
 // Program is a child process with what it printed so far.
 class Program {
@@ -74,17 +75,24 @@ export async function run(path, args, { input, ms, ...options } = {}) {
 
 // startTestServer returns a running e2e/testserver:
 // { http, mqtt, ws } are its addresses, log() what it logged, stop() its end.
-export async function startTestServer(...args) {
-  const program = new Program(testServerBinary(), args);
+export const startTestServer = (...args) => serve(testServerBinary(), args);
+
+// startFeatureServer returns a running e2e/featureserver with these settings,
+// in the form of startTestServer.
+export const startFeatureServer = (settings = {}) => serve(featureServerBinary(), ["-options", JSON.stringify(settings)]);
+
+async function serve(path, args) {
+  const program = new Program(path, args);
   const lines = createInterface({ input: program.child.stdout });
   const first = new Promise((resolve) => lines.once("line", resolve));
   const line = await within(Promise.race([first, program.exited]), "address of the test server");
   if (!program.running) throw new Error(`test server ended at once: ${program.stderr}`);
-  const { http, mqtt } = JSON.parse(line);
+  const { http, mqtt, certificate } = JSON.parse(line);
   return {
     http,
     mqtt,
     ws: http.replace("http", "ws"),
+    certificate, // with -webtransport: the SHA-256 of its certificate, in hexadecimal
     program,
     // log returns the log lines that are there now, as objects.
     log: () => program.stderr.split("\n").filter((text) => text.startsWith("{")).map((text) => JSON.parse(text)),

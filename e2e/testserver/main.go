@@ -36,8 +36,12 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags.DurationVar(&eng.PingTimeout, "ping-timeout", 0, "time to answer a heartbeat, 0: the default")
 	flags.IntVar(&eng.MaxPayload, "max-payload", 0, "bytes of one message or POST, 0: the default")
 	flags.BoolVar(&eng.AllowEIO3, "allow-eio3", false, "serve clients of Socket.IO 2.x")
+	wt := flags.Bool("webtransport", false, "serve WebTransport too, on the UDP port of the same number")
 	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *wt {
+		withWebTransport(&eng)
 	}
 	log, err := logger()
 	if err != nil {
@@ -69,10 +73,20 @@ func serve(broker *embedded.Broker, eng engine.Options, log *zap.Logger, stdin i
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 
-	err = json.NewEncoder(stdout).Encode(map[string]string{
+	addresses := map[string]string{
 		"http": "http://" + listener.Addr().String(),
 		"mqtt": "mqtt://" + broker.Addr().String(),
-	})
+	}
+	if offersWebTransport(&eng) {
+		wt, hash, wtErr := serveWebTransport(srv, listener.Addr(), log)
+		if err = wtErr; err == nil {
+			defer func() { _ = wt.Close() }() // after Shutdown, which tells its clients
+			addresses["certificate"] = hash
+		}
+	}
+	if err == nil {
+		err = json.NewEncoder(stdout).Encode(addresses)
+	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, stdin)
 	}

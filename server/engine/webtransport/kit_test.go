@@ -348,6 +348,9 @@ func (p *peer) wantEnd(code client.SessionErrorCode) {
 			}
 			continue
 		}
+		// The client closes its connection with the session, and a read may fail for
+		// that: how the session ended is told by it.
+		_, err = p.session.AcceptStream(p.t.Context())
 		var end *client.SessionError
 		if !errors.As(err, &end) || !end.Remote || end.ErrorCode != code {
 			p.t.Fatalf("session ended with %v (%T), want code %d", err, err, code)
