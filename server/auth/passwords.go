@@ -20,7 +20,8 @@ const (
 type passwords struct {
 	users map[string]*hash
 	// decoy is computed for users that are not there, so that the answer takes
-	// as long; nil when there is no user.
+	// as long as for the one with the most iterations; nil when there is no user.
+	// No password matches it: it is nobody's.
 	decoy *hash
 }
 
@@ -50,7 +51,7 @@ func parsePasswords(r io.Reader) (*passwords, error) {
 		}
 		p.users[name], firstLine[name] = h, number
 		if p.decoy == nil || h.iterations > p.decoy.iterations {
-			p.decoy = h
+			p.decoy = &hash{iterations: h.iterations, salt: make([]byte, saltSize), sum: make([]byte, hashSize)}
 		}
 	}
 	err := lines.Err()

@@ -153,7 +153,7 @@ func (u *Users) check(ctx context.Context, c *Credentials) error {
 	switch {
 	case err != nil:
 		return err
-	case !known: // whatever the decoy says
+	case !known:
 		return refuse("user %.100q: unknown", c.Username)
 	case !right:
 		return refuse("user %.100q: wrong password", c.Username)
