@@ -1,7 +1,9 @@
 package acl
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -22,29 +24,28 @@ type Files struct {
 // Load reads the files and returns the policy for the prefix of codec. The
 // error names the file, and the line and word when it is a [*ParseError].
 func Load(codec topic.Codec, files Files) (*Rules, error) {
-	var file *Mosquitto
-	if files.Mosquitto != "" {
-		f, err := os.Open(files.Mosquitto)
-		if err != nil {
-			return nil, fmt.Errorf("open ACL file: %w", err)
-		}
-		defer f.Close()
-		if file, err = ParseMosquitto(files.Mosquitto, f); err != nil {
-			return nil, err
-		}
+	file, err := parseFile(files.Mosquitto, ParseMosquitto)
+	if err != nil {
+		return nil, err
 	}
-	var roomRules *RoomRules
-	if files.Rooms != "" {
-		f, err := os.Open(files.Rooms)
-		if err != nil {
-			return nil, fmt.Errorf("open room rules: %w", err)
-		}
-		defer f.Close()
-		if roomRules, err = ParseRoomRules(files.Rooms, f); err != nil {
-			return nil, err
-		}
+	roomRules, err := parseFile(files.Rooms, ParseRoomRules)
+	if err != nil {
+		return nil, err
 	}
 	return NewRules(codec, file, roomRules), nil
+}
+
+// parseFile returns nil without a file name.
+func parseFile[T any](name string, parse func(string, io.Reader) (*T, error)) (*T, error) {
+	if name == "" {
+		return nil, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("access rules: %w", err)
+	}
+	v, err := parse(name, f)
+	return v, errors.Join(err, f.Close())
 }
 
 // Reloadable is a Policy that can be replaced while it is in use. Each decision

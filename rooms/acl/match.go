@@ -1,6 +1,7 @@
 package acl
 
 import (
+	"slices"
 	"strings"
 
 	"siomq/rooms/topic"
@@ -10,7 +11,11 @@ import (
 // for what the principal is called. What the principal puts in is never read as
 // a wildcard. Matching starts with a comparison of the text before the first
 // wildcard, which tells most rules apart, and allocates nothing.
-type matcher []part
+type matcher struct {
+	head  string       // the text before the first wildcard or name
+	rest  []part       // what follows
+	plain topic.Filter // the whole, when no part stands for a name
+}
 
 type part struct {
 	kind partKind
@@ -31,17 +36,26 @@ const (
 // newMatcher takes apart a valid filter. With patterns, %u and %c stand for the
 // principal.
 func newMatcher(filter string, patterns bool) matcher {
+	var m matcher
 	switch {
 	case filter == "#":
-		return matcher{{kind: partAny}}
+		m.rest = []part{{kind: partAny}}
 	case strings.HasSuffix(filter, "/#"):
-		return append(newParts(strings.TrimSuffix(filter, "/#"), patterns), part{kind: partBelow})
+		m.rest = append(newParts(strings.TrimSuffix(filter, "/#"), patterns), part{kind: partBelow})
+	default:
+		m.rest = newParts(filter, patterns)
 	}
-	return newParts(filter, patterns)
+	if !slices.ContainsFunc(m.rest, func(t part) bool { return t.kind == partUser || t.kind == partID }) {
+		m.plain = topic.Filter(filter)
+	}
+	if len(m.rest) > 0 && m.rest[0].kind == partText {
+		m.head, m.rest = m.rest[0].text, m.rest[1:]
+	}
+	return m
 }
 
-func newParts(s string, patterns bool) matcher {
-	var m matcher
+func newParts(s string, patterns bool) []part {
+	var m []part
 	start := 0
 	add := func(end, next int, kind partKind) {
 		if end > start {
@@ -70,12 +84,22 @@ func newParts(s string, patterns bool) matcher {
 
 // match reports whether m, written out for p, matches the name as MQTT 5
 // section 4.7 says. A part for a name that p does not have matches nothing.
-func (m matcher) match(p *Principal, name string) bool {
-	if len(name) > 0 && name[0] == '$' && len(m) > 0 && (m[0].kind == partLevel || m[0].kind == partAny) {
+func (m *matcher) match(p *Principal, name string) bool {
+	if n := len(m.head); n > 0 {
+		// The last byte first: rules for one tree begin alike.
+		if len(name) < n || name[n-1] != m.head[n-1] || name[:n] != m.head {
+			return false
+		}
+		name = name[n:]
+	} else if name != "" && name[0] == '$' && (m.rest[0].kind == partLevel || m.rest[0].kind == partAny) {
 		return false // section 4.7.2
 	}
-	for i := range m {
-		switch m[i].kind {
+	return m.matchRest(p, name)
+}
+
+func (m *matcher) matchRest(p *Principal, name string) bool {
+	for i := range m.rest {
+		switch m.rest[i].kind {
 		case partLevel:
 			slash := strings.IndexByte(name, '/')
 			if slash < 0 {
@@ -87,7 +111,7 @@ func (m matcher) match(p *Principal, name string) bool {
 		case partBelow:
 			return name == "" || name[0] == '/'
 		default:
-			text, ok := m[i].of(p)
+			text, ok := m.rest[i].of(p)
 			if !ok || len(name) < len(text) || name[:len(text)] != text {
 				return false
 			}
@@ -109,10 +133,14 @@ func (t *part) of(p *Principal) (text string, ok bool) {
 }
 
 // filter writes m out for p.
-func (m matcher) filter(p *Principal) (topic.Filter, bool) {
+func (m *matcher) filter(p *Principal) (topic.Filter, bool) {
+	if m.plain != "" {
+		return m.plain, true
+	}
 	var b strings.Builder
-	for i := range m {
-		switch m[i].kind {
+	b.WriteString(m.head)
+	for i := range m.rest {
+		switch m.rest[i].kind {
 		case partLevel:
 			b.WriteByte('+')
 		case partAny:
@@ -120,7 +148,7 @@ func (m matcher) filter(p *Principal) (topic.Filter, bool) {
 		case partBelow:
 			b.WriteString("/#")
 		default:
-			text, ok := m[i].of(p)
+			text, ok := m.rest[i].of(p)
 			if !ok {
 				return "", false
 			}

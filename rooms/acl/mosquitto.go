@@ -213,8 +213,8 @@ func fitsPatterns(p *Principal) bool {
 func (r *mosquittoRules) empty() bool { return len(r.denies) == 0 && len(r.grants) == 0 }
 
 func (r *mosquittoRules) decide(p *Principal, name string, want access) (decided, allowed bool) {
-	for _, deny := range r.denies {
-		if deny.match(p, name) {
+	for i := range r.denies {
+		if r.denies[i].match(p, name) {
 			return true, false
 		}
 	}
@@ -243,8 +243,8 @@ func (m *Mosquitto) receivesAll(p *Principal, f topic.Filter) bool {
 }
 
 func (r *mosquittoRules) receivesAll(p *Principal, f topic.Filter) (decided, allowed bool) {
-	for _, deny := range r.denies {
-		if d, ok := deny.filter(p); ok && topic.Overlaps(d, f) {
+	for i := range r.denies {
+		if d, ok := r.denies[i].filter(p); ok && topic.Overlaps(d, f) {
 			return true, false
 		}
 	}

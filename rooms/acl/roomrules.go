@@ -103,9 +103,9 @@ func (r *RoomRules) allowsEveryone(q *roomRequest) bool {
 // isAbout reports whether the rule speaks of what is asked.
 func (r *roomRule) isAbout(p *Principal, q *roomRequest) bool {
 	return r.actions&q.actions != 0 && r.to&q.to != 0 &&
-		matchAny(r.namespaces, p, q.namespace) &&
-		matchAny(r.rooms, p, q.room) &&
-		matchAny(r.events, p, q.event)
+		(r.rooms == nil || matchAny(r.rooms, p, q.room)) &&
+		(r.namespaces == nil || matchAny(r.namespaces, p, q.namespace)) &&
+		(r.events == nil || matchAny(r.events, p, q.event))
 }
 
 // isFor reports whether the rule speaks of who asks.
@@ -144,6 +144,10 @@ func (r *roomRule) isForAll() bool {
 
 func matchAny(list []glob, p *Principal, name string) bool {
 	for _, g := range list {
+		// The text that a name begins with tells most rules apart.
+		if head := &g[0]; head.kind == globText && (len(name) < len(head.text) || name[:len(head.text)] != head.text) {
+			continue
+		}
 		if g.match(p, name) {
 			return true
 		}
