@@ -40,7 +40,7 @@ test-go: pages
 	go test $(RACE) ./...
 
 programs: pages # what the clients of the end-to-end tests talk to
-	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./demo
+	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./demo
 
 test-js: programs # the official JavaScript clients against the test server
 	$(NODE_TEST) e2e/js/*.test.mjs
