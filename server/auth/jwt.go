@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,6 +182,9 @@ func (j *JWT) verify(token string) (json.RawMessage, *jwt.Claims, error) {
 	if len(token) > maxToken {
 		return nil, nil, refuse("token: over %d bytes", maxToken)
 	}
+	if !isCompact(token) {
+		return nil, nil, refuse("token: not three parts of base64url")
+	}
 	set := j.keys.Load()
 	parsed, err := jwt.ParseSigned(token, set.algs)
 	if err != nil {
@@ -212,6 +216,20 @@ func (j *JWT) verify(token string) (json.RawMessage, *jwt.Claims, error) {
 		return nil, nil, refuse("token: no key for algorithm %.20q, key id %.100q", header.Algorithm, header.KeyID)
 	}
 	return nil, nil, refuse("token: wrong signature")
+}
+
+// isCompact reports whether a token is spelled in the one way that RFC 7515 section 7.1 has: the
+// decoders of base64 skip line ends and take several spellings of the last character.
+func isCompact(token string) bool {
+	if strings.ContainsAny(token, "\r\n") || strings.Count(token, ".") != 2 {
+		return false
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if _, err := base64.RawURLEncoding.Strict().DecodeString(part); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func (j *JWT) checkClaims(std *jwt.Claims) error {
