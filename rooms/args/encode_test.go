@@ -85,7 +85,7 @@ func TestEncodeAgreesWithEncodingJSON(t *testing.T) {
 	now := time.Date(2024, 2, 29, 12, 0, 0, 5000, time.UTC)
 	strs := map[string]any{"": "", "html": "<a&b>", "quote": "a\"b\\c/d", "ctl": "\x00\b\f\n\r\t\x1f\x7f", "bad": "a\xffb\xc0\xafc", "emoji": "🎉é日本", "long": strings.Repeat("x", 100) + "\""}
 	values := []any{
-		nil, true, false, 0, -1, math.MaxInt64, uint64(math.MaxUint64), int8(-8), uint8(8), int16(1), uint16(1), int32(1), uint32(1), uintptr(1),
+		nil, true, false, 0, -1, math.MaxInt, uint64(math.MaxUint64), int8(-8), uint8(8), int16(1), uint16(1), int32(1), uint32(1), uintptr(1),
 		0.0, math.Copysign(0, -1), 1.0, -1.5, 0.1, 1e20, 1e21, 1e-6, 1e-7, 123456789e-15, math.MaxFloat64, math.SmallestNonzeroFloat64, float32(0.1), float32(1e21), float32(1e-7), float32(3.4e38),
 		strs, named("x"), []string{"a", "b"}, []string{}, []string(nil), []any{1, "a", nil, []any{}}, []any(nil), map[string]any(nil),
 		map[string]any{}, map[string]any{"b": 1, "a": []int{1}, "c": map[string]string{"z": "1", "y": "<"}}, map[int]string{10: "a", 9: "b", -1: "c"},
