@@ -36,8 +36,10 @@ $(NODE_MODULES): package.json package-lock.json
 
 test: test-go test-js ## every test that needs no browser and no other program
 
+# The race detector allocates on its own, so allocations are counted without it.
 test-go: pages
 	go test $(RACE) ./...
+	go test -run='Alloc' ./internal/... ./rooms/... ./server/... ./adapter/...
 
 programs: pages # what the clients of the end-to-end tests talk to
 	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./demo
