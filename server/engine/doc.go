@@ -33,6 +33,12 @@
 // The queue of a socket is bounded by [Options.MaxQueue]; a client that does
 // not read is closed when it is full, and counted.
 //
+// # WebTransport
+//
+// The engine speaks the protocol of WebTransport streams and leaves HTTP/3 to
+// others: package webtransport, or whoever calls [Server.AdmitSession] and
+// [Server.ServeSession].
+//
 // # Compression
 //
 // With [Options.PerMessageDeflate] a message is compressed once, in the
@@ -49,8 +55,8 @@
 // # Goroutines
 //
 // A WebSocket session has one goroutine, its reader. A polling session has none
-// but those that net/http runs for requests which are open. Both have one
-// timer. [Server.Close] waits for all of them.
+// but those that net/http runs for requests which are open. A WebTransport
+// session has one beside the caller of [Server.ServeSession]. All have one timer. [Server.Close] waits for all of them.
 //
 // # Who may call what
 //

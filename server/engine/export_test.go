@@ -1,5 +1,12 @@
 package engine
 
+import (
+	"bytes"
+	"time"
+
+	"siomq/internal/ws"
+)
+
 // Tests that need to know when a request has reached the session use these:
 // nothing outside shows it.
 
@@ -26,6 +33,39 @@ func Upgrading(s *Socket) bool {
 
 // EachPacket is eachPacket, for the fuzz target.
 var EachPacket = eachPacket
+
+// StreamFrames returns the WebTransport form of a message.
+func StreamFrames(m *Message) []byte {
+	l := newStreamLink(&Server{}, nil)
+	sink := &memoryStream{}
+	l.use(sink)
+	_, _ = l.Write(m.ws) // memory takes everything
+	return sink.Bytes()
+}
+
+// ReadStream gives f each frame that it reads from data, until an error.
+func ReadStream(data []byte, limit int, f func(binary bool, payload []byte)) error {
+	l := newStreamLink(&Server{}, nil)
+	l.use(&memoryStream{Buffer: *bytes.NewBuffer(data)})
+	for {
+		buf := new([]byte)
+		op, err := l.next(buf, limit)
+		if err == errStreamEnd {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		f(op == ws.Binary, *buf)
+	}
+}
+
+// memoryStream is a Stream in memory.
+type memoryStream struct{ bytes.Buffer }
+
+func (*memoryStream) SetReadDeadline(time.Time) error  { return nil }
+func (*memoryStream) SetWriteDeadline(time.Time) error { return nil }
+func (*memoryStream) Reset()                           {}
 
 // DecodeBase64 is decodeBase64, for the fuzz target.
 var DecodeBase64 = decodeBase64

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -63,5 +64,41 @@ func FuzzBase64(f *testing.F) {
 			}
 		}
 		_, _ = engine.DecodeBase64([]byte(garbage)) // no panic
+	})
+}
+
+// FuzzStream: what is written to a WebTransport stream is read from it, and
+// reading anything else keeps to the limit.
+func FuzzStream(f *testing.F) {
+	long := strings.Repeat("x", 8192)
+	f.Add("hello", []byte{1, 2}, []byte("\x024a\x82ab"))
+	f.Add("", []byte{}, []byte{0, 126, 0, 1, '4', 127, 0, 0, 0, 0, 0, 0, 0, 1, '4'})
+	f.Add(long[:124], []byte(long[:126]), []byte{255, 255, 255, 255, 255, 255, 255, 255, 255})
+	f.Add(long[:125], []byte(long), []byte{126, 0})
+	f.Fuzz(func(t *testing.T, text string, data, wire []byte) {
+		if !utf8.ValidString(text) {
+			t.Skip()
+		}
+		type frame struct {
+			binary  bool
+			payload string
+		}
+		want := []frame{{false, "4" + text}, {true, string(data)}, {false, "4"}}
+		if len(data) == 0 {
+			want[1] = frame{false, "b"} // which says the same
+		}
+		m := engine.NewMessage(engine.Part{Data: []byte(text)}, engine.Part{Data: data, Binary: true}, engine.Part{})
+		var got []frame
+		err := engine.ReadStream(engine.StreamFrames(m), 1<<20, func(binary bool, payload []byte) {
+			got = append(got, frame{binary, string(payload)})
+		})
+		if err != nil || !slices.Equal(got, want) {
+			t.Fatalf("%v, %v, want %v", got, err, want)
+		}
+		_ = engine.ReadStream(wire, 100, func(binary bool, payload []byte) {
+			if len(payload) > 100 || !binary && !utf8.Valid(payload) {
+				t.Fatalf("frame %q of %q", payload, wire)
+			}
+		})
 	})
 }

@@ -86,10 +86,10 @@ func (s *Socket) readOn(err error) bool {
 		}
 		e.frame = &Message{ws: ws.AppendCloseReply(nil, err), control: true}
 		s.end(e)
-	case err == errTooLarge: // on a stream
+	case errors.Is(err, errTooLarge): // on a stream
 		s.srv.stats.tooLarge.Add(1)
 		s.end(ending{reason: ParseError, err: err})
-	case err == errStreamEnd:
+	case errors.Is(err, errStreamEnd):
 		s.end(ending{reason: TransportClose})
 	default:
 		// The connection broke. For the reference implementation that is a close

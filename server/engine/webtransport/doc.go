@@ -19,6 +19,9 @@
 // hash (the option serverCertificateHashes) and it is an ECDSA certificate that
 // is valid for two weeks at most.
 //
+// quic-go itself writes one line to the standard logger, not to Options.Logger,
+// when the system allows small UDP buffers only (on Linux: net.core.rmem_max).
+//
 // The protocol: https://socket.io/docs/v4/engine-io-protocol/, section
 // "WebTransport", and https://datatracker.ietf.org/doc/draft-ietf-webtrans-http3/.
 package webtransport
