@@ -24,8 +24,14 @@ type Local interface {
 	// Call is Deliver for an event that wants acknowledgements.
 	Call(c *Call) error
 	// Receive takes what an MQTT client published into the namespace. An error means
-	// that the namespace refused it. It may block that client, and nobody else.
-	Receive(m *rooms.Message) error
+	// that the namespace refused it. It may block that client, and nobody else. With a
+	// Call, whose Message is left to the namespace, the sockets are asked to acknowledge.
+	Receive(m *rooms.Message, c *Call) error
+	// Acknowledge takes a backend's acknowledgement of what a socket emitted. It
+	// reports false when nobody waits for it: another one was faster, or the socket is gone.
+	Acknowledge(id rooms.SocketID, ack string, a rooms.Args) bool
+	// Control takes what a backend wants done with sockets here.
+	Control(c *Control)
 	// ServerSide takes an event that another server emitted to the servers of the namespace. answer,
 	// not nil when acknowledgements are wanted, may be called once, by any goroutine.
 	ServerSide(event string, a rooms.Args, answer func(rooms.Args))
@@ -50,6 +56,35 @@ type Adapter interface {
 	Close()
 }
 
+// Watcher is an Adapter that follows what the sockets here do.
+type Watcher interface {
+	// Joined says that a socket is now in these rooms; connected, that it has just come into
+	// the namespace. It is called without a lock held, after the fact.
+	Joined(id rooms.SocketID, names []rooms.Room, connected bool)
+	// Emitted says what a socket emitted to the server, before its listeners hear of it.
+	Emitted(e *Emitted)
+}
+
+// Emitted is an event that a socket emitted to the server.
+type Emitted struct {
+	ID    rooms.SocketID
+	Event string
+	Args  rooms.Args
+	// Ack names the acknowledgement that the client waits for, empty for none.
+	Ack string
+	// Expect is called, if Ack is not empty, before anybody can answer by Local.Acknowledge. It
+	// reports false when no more answers can be waited for.
+	Expect func() bool
+}
+
+// Control is an order of a backend: join, leave or disconnect.
+type Control struct {
+	Target rooms.Target // a socket, or all sockets in a room
+	Verb   string       // topic.VerbJoin, VerbLeave, VerbDisconnect
+	Rooms  []rooms.Room // to join or leave
+	Close  bool         // disconnect: the connection too
+}
+
 // Call is a broadcast that wants acknowledgements. Its functions may be called by
 // any goroutine, before Adapter.Call returns and after, and must not block.
 type Call struct {
@@ -60,8 +95,8 @@ type Call struct {
 	// Answer is called for each of them at most once: with the arguments of its acknowledgement, or
 	// with an error when it is gone.
 	Answer func(id rooms.SocketID, a rooms.Args, err error)
-	// Done is closed when nobody waits for answers any more.
-	Done <-chan struct{}
+	// Context ends when nobody waits for answers any more.
+	Context context.Context
 }
 
 // Constructor opens the adapter of a namespace.

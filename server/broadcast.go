@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -27,6 +28,7 @@ type BroadcastOperator struct {
 	qos           byte
 	qosSet        bool
 	timeout       time.Duration
+	expiry        time.Duration
 }
 
 // To adds rooms to those that receive the event; without any, everyone in the
@@ -54,6 +56,17 @@ func (b *BroadcastOperator) ToSocket(ids ...rooms.SocketID) *BroadcastOperator {
 	c.targets = slices.Clip(c.targets)
 	for _, id := range ids {
 		c.targets = append(c.targets, rooms.Target{Kind: rooms.ToSocket, Name: id})
+	}
+	return &c
+}
+
+// ToUser adds a private message to a person: to all sockets whose user that is
+// ([Socket.SetUser]), and to MQTT clients that logged in by that name.
+func (b *BroadcastOperator) ToUser(users ...string) *BroadcastOperator {
+	c := *b
+	c.targets = slices.Clip(c.targets)
+	for _, user := range users {
+		c.targets = append(c.targets, rooms.Target{Kind: rooms.ToUser, Name: user})
 	}
 	return &c
 }
@@ -107,6 +120,14 @@ func (b *BroadcastOperator) QoS(level byte) *BroadcastOperator {
 	return &c
 }
 
+// Expiry is how long the broker keeps the event for MQTT clients that are away, and as a last
+// value (MQTT 5 section 3.3.2.3.3). It is rounded up to seconds; 0: for ever.
+func (b *BroadcastOperator) Expiry(d time.Duration) *BroadcastOperator {
+	c := *b
+	c.expiry = d
+	return &c
+}
+
 // Timeout bounds the wait of EmitWithAck.
 func (b *BroadcastOperator) Timeout(d time.Duration) *BroadcastOperator {
 	c := *b
@@ -141,6 +162,9 @@ func (b *BroadcastOperator) message(event string, values []any) (*rooms.Message,
 		Namespace: b.nsp.name, Event: event, Args: a,
 		Targets: b.targets, ExceptRooms: b.exceptRooms, ExceptSockets: b.exceptSockets,
 		Volatile: b.volatile, Local: b.local, Retain: b.retain, Verbatim: b.verbatim, QoS: 1,
+	}
+	if b.expiry > 0 {
+		m.Expiry = uint32(min(int64((b.expiry+time.Second-1)/time.Second), math.MaxUint32))
 	}
 	switch {
 	case b.qosSet && b.qos > 2:
@@ -231,7 +255,7 @@ func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, eac
 	if logged {
 		n.memory.recordLocked(frame, m)
 	}
-	n.index.Each(selection(m), func(s *Socket) bool {
+	visit := func(s *Socket) bool {
 		if each != nil && !each(s) {
 			return true
 		}
@@ -246,19 +270,24 @@ func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, eac
 			d.conns = append(d.conns, s.client.conn)
 		}
 		return true
-	})
+	}
+	if m.Only == "" {
+		n.index.Each(selection(m), visit)
+	} else if s, ok := n.index.Get(m.Only); ok {
+		visit(s)
+	}
 	return nil
 }
 
 // selection says which sockets a message is for.
 func selection(m *rooms.Message) rooms.Selection {
-	s := rooms.Selection{ExceptRooms: m.ExceptRooms, Except: m.ExceptSockets}
+	s := rooms.Selection{ExceptRooms: roomKeys(m.ExceptRooms), Except: m.ExceptSockets}
 	for _, t := range m.Targets {
 		if t.Kind == rooms.ToAll {
 			s.Rooms = nil
 			break
 		}
-		s.Rooms = append(s.Rooms, t.Name)
+		s.Rooms = append(s.Rooms, targetKey(t))
 	}
 	return s
 }

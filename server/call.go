@@ -26,9 +26,9 @@ func (b *BroadcastOperator) EmitWithAck(ctx context.Context, event string, value
 		defer cancel()
 	}
 	w := &answers{all: make(chan struct{})}
-	done := make(chan struct{})
-	defer close(done)
-	call := &adapter.Call{Message: m, Expect: w.expect, Answer: w.answer, Done: done}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	call := &adapter.Call{Message: m, Expect: w.expect, Answer: w.answer, Context: ctx}
 	if err := b.nsp.adapter.Call(call); err != nil {
 		return nil, fmt.Errorf("emit %q: %w", event, err)
 	}
@@ -120,8 +120,7 @@ func (n *Namespace) Call(c *adapter.Call) error {
 		return err
 	}
 	c.Expect(len(asked))
-	n.server.running.Go(func() {
-		<-c.Done
+	context.AfterFunc(c.Context, func() {
 		for _, s := range asked {
 			s.takeAck(id)
 		}

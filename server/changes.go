@@ -33,6 +33,11 @@ func (n *Namespace) OnRoomChange(fn func(RoomChange)) {
 
 // roomChanged is called by Index.Tell.
 func (n *Namespace) roomChanged(c rooms.Change) {
+	name, ok := roomOf(c.Room)
+	if !ok {
+		return // a person is no room
+	}
+	c.Room = name
 	n.mu.Lock()
 	listeners := n.changes
 	n.mu.Unlock()

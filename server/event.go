@@ -64,6 +64,7 @@ func (e *Event) Ack(values ...any) error {
 		e.acked.Store(false) // not sent: the caller may try again
 		return err
 	}
+	e.socket.answered(e)
 	return e.socket.write(&packet.Packet{
 		Type: packet.Ack, Namespace: e.socket.nsp.name, HasID: true, ID: e.packet.ID, Args: a,
 	}, sendFlags{})

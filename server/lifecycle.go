@@ -72,6 +72,9 @@ func (s *Socket) enter(past *session, seen uint64) bool {
 	if ok {
 		s.client.conn.Flush()
 		s.nsp.index.Tell()
+		if s.nsp.watcher != nil && past == nil {
+			s.nsp.watcher.Joined(s.id, s.Rooms(), true)
+		}
 	}
 	return ok
 }
@@ -176,7 +179,7 @@ func (s *Socket) closeWith(reason string, discard bool, goodbye func()) {
 		s.muted.Store(true)
 	}
 	acks := s.acks
-	s.acks = nil
+	s.acks, s.calls = nil, nil
 	if before == socketConnected {
 		s.lastRooms = s.nsp.index.Remove(s.id)
 	}
@@ -249,6 +252,7 @@ func (s *Socket) dispatch(e *Event) {
 			}
 		}
 	}
+	s.tell(e)
 	s.mu.Lock()
 	anyEvent, byName := s.listeners.any, s.listeners.byEvent[e.Name()]
 	s.mu.Unlock()

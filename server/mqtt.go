@@ -26,6 +26,7 @@ type mqttDoor struct {
 	server  *Server
 	broker  broker.Broker
 	topics  topic.Codec
+	policy  acl.Policy
 	adapter *adapter.MQTT
 	clients broker.Clients // nil when the broker does not show its clients
 	conns   connServer     // nil when it takes no connections from elsewhere
@@ -48,8 +49,17 @@ func openMQTT(srv *Server) (*mqttDoor, error) {
 	b := srv.opts.Broker
 	d := &mqttDoor{
 		server: srv, broker: b, topics: topics,
-		adapter: adapter.NewMQTT(b, &adapter.MQTTOptions{Topics: topics, Logger: srv.log}),
+		policy: srv.opts.Policy,
 	}
+	if d.policy == nil {
+		d.policy = acl.NewDefault(topics)
+	}
+	d.adapter = adapter.NewMQTT(b, &adapter.MQTTOptions{
+		Topics: topics, AckTimeout: srv.opts.AckTimeout, Logger: srv.log,
+		MayRespond: func(clientID, name string) bool {
+			return d.policy.CanPublish(&acl.Principal{ID: clientID}, topic.Name(name))
+		},
+	})
 	d.clients, _ = b.(broker.Clients)
 	d.conns, _ = b.(connServer)
 	return d, nil
@@ -72,7 +82,7 @@ func (d *mqttDoor) close() { d.adapter.Stop() }
 // access is the default policy (docs/TOPICS.md), and keeps MQTT clients from taking the
 // id of a live socket, whose private messages they would receive.
 func (d *mqttDoor) access() broker.Access {
-	policy := acl.NewDefault(d.topics)
+	policy := d.policy
 	// Nobody has checked the user name, so it gives no rights.
 	principal := func(c *broker.Client) *acl.Principal { return &acl.Principal{ID: c.ID} }
 	return broker.Access{

@@ -19,6 +19,7 @@ type Namespace struct {
 	server  *Server
 	index   *rooms.Index[*Socket]
 	adapter adapter.Adapter
+	watcher adapter.Watcher  // the adapter, if it follows what sockets do; else nil
 	memory  *recovery        // of clients that may come back; nil without Options.Recovery
 	parent  *ParentNamespace // that it came from; nil for one from Server.Of
 
@@ -40,6 +41,7 @@ func newNamespace(srv *Server, name string) *Namespace {
 		n.memory = newRecovery(srv.opts.Recovery, srv.newSocketID()[:8]+"-")
 	}
 	n.adapter = srv.openAdapter(n)
+	n.watcher, _ = n.adapter.(adapter.Watcher)
 	return n
 }
 
@@ -92,7 +94,7 @@ func (n *Namespace) Socket(id rooms.SocketID) *Socket {
 // without rooms, all of them.
 func (n *Namespace) Sockets(names ...rooms.Room) []*Socket {
 	var all []*Socket
-	n.index.Each(rooms.Selection{Rooms: names}, func(s *Socket) bool {
+	n.index.Each(rooms.Selection{Rooms: roomKeys(names)}, func(s *Socket) bool {
 		all = append(all, s)
 		return true
 	})
@@ -101,7 +103,7 @@ func (n *Namespace) Sockets(names ...rooms.Room) []*Socket {
 
 // Rooms returns the names of the rooms that sockets here have joined, in no
 // order, without the rooms that sockets have by their ids.
-func (n *Namespace) Rooms() []rooms.Room { return n.index.AllRooms() }
+func (n *Namespace) Rooms() []rooms.Room { return roomsOf(n.index.AllRooms()) }
 
 // HasSocket implements adapter.Local.
 func (n *Namespace) HasSocket(id rooms.SocketID) bool {
@@ -125,6 +127,9 @@ func (n *Namespace) In(names ...rooms.Room) *BroadcastOperator { return n.all().
 func (n *Namespace) ToSocket(ids ...rooms.SocketID) *BroadcastOperator {
 	return n.all().ToSocket(ids...)
 }
+
+// ToUser starts a private message to a person, see [BroadcastOperator.ToUser].
+func (n *Namespace) ToUser(users ...string) *BroadcastOperator { return n.all().ToUser(users...) }
 
 // Except starts a broadcast to everyone but those in the rooms.
 func (n *Namespace) Except(names ...rooms.Room) *BroadcastOperator { return n.all().Except(names...) }

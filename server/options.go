@@ -10,6 +10,7 @@ import (
 
 	"siomq/adapter"
 	"siomq/adapter/broker"
+	"siomq/rooms/acl"
 	"siomq/server/engine"
 	"siomq/server/packet"
 )
@@ -60,6 +61,13 @@ type Options struct {
 	MQTTPath string
 	// Prefix is the first level, or levels, of the topic namespace. Default "sio".
 	Prefix string
+
+	// Policy decides what MQTT clients may publish, subscribe to and receive. Default: the policy of
+	// docs/TOPICS.md.
+	Policy acl.Policy
+	// AckTimeout is how long acknowledgements of sockets are waited for on behalf of an MQTT
+	// client that gave a Response Topic. Default 60 s.
+	AckTimeout time.Duration
 
 	// Logger receives what an operator should know. Default: silent.
 	Logger *zap.Logger

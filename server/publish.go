@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"siomq/adapter"
 	"siomq/rooms"
 	"siomq/rooms/args"
 )
@@ -62,19 +63,24 @@ func (p *Publish) SetArgs(values ...any) error {
 	return nil
 }
 
-// Receive implements adapter.Local: middleware, then the sockets here.
-func (n *Namespace) Receive(m *rooms.Message) error {
+// Receive implements adapter.Local: middleware, then the sockets here. What a server
+// published, and the broker retained, has been through no middleware.
+func (n *Namespace) Receive(m *rooms.Message, c *adapter.Call) error {
 	n.mu.Lock()
 	middleware := n.publish
 	n.mu.Unlock()
-	if len(middleware) == 0 {
+	if len(middleware) > 0 && m.ClientID != "" {
+		p := &Publish{nsp: n, message: *m}
+		for _, fn := range middleware {
+			if err := n.contain(p, fn); err != nil {
+				return err
+			}
+		}
+		m = &p.message
+	}
+	if c == nil {
 		return n.Deliver(m)
 	}
-	p := &Publish{nsp: n, message: *m}
-	for _, fn := range middleware {
-		if err := n.contain(p, fn); err != nil {
-			return err
-		}
-	}
-	return n.Deliver(&p.message)
+	c.Message = m
+	return n.Call(c)
 }

@@ -60,7 +60,7 @@ type logged struct {
 // session is what is kept of a socket that is away.
 type session struct {
 	id    rooms.SocketID
-	rooms []rooms.Room
+	rooms []string // keys of rooms and persons
 	data  any
 	since time.Time
 	start uint64 // newest event when it connected first
@@ -92,6 +92,9 @@ func (r *recovery) recordLocked(frame *engine.Message, m *rooms.Message) {
 	now := time.Now()
 	r.last++
 	whom := &rooms.Message{Targets: m.Targets, ExceptRooms: m.ExceptRooms, ExceptSockets: m.ExceptSockets}
+	if m.Only != "" {
+		whom.Targets = []rooms.Target{{Kind: rooms.ToSocket, Name: m.Only}}
+	}
 	r.log = append(r.log, logged{at: now, frame: frame, message: whom}) // the arguments are in the frame, and may not be kept
 	r.bytes += frame.Len()
 	drop := 0
@@ -116,7 +119,7 @@ func recoverable(reason string) bool {
 }
 
 // keep remembers a socket that is gone.
-func (r *recovery) keep(s *Socket, reason string, in []rooms.Room, data any) {
+func (r *recovery) keep(s *Socket, reason string, in []string, data any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.here, s.privateID)
@@ -193,11 +196,11 @@ func (r *recovery) missedLocked(k *session, seen uint64) (frames []*engine.Messa
 
 // wants reports whether m was for the socket of this session.
 func (k *session) wants(m *rooms.Message) bool {
-	in := func(name rooms.Room) bool { return slices.Contains(k.rooms, name) }
-	if slices.Contains(m.ExceptSockets, k.id) || slices.ContainsFunc(m.ExceptRooms, in) {
+	in := func(key string) bool { return slices.Contains(k.rooms, key) }
+	if slices.Contains(m.ExceptSockets, k.id) || slices.ContainsFunc(roomKeys(m.ExceptRooms), in) {
 		return false
 	}
 	return len(m.Targets) == 0 || slices.ContainsFunc(m.Targets, func(t rooms.Target) bool {
-		return t.Kind == rooms.ToAll || in(t.Name)
+		return t.Kind == rooms.ToAll || in(targetKey(t))
 	})
 }

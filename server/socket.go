@@ -46,8 +46,10 @@ type Socket struct {
 	leaving    []func(reason string) // OnDisconnecting
 	gone       []func(reason string) // OnDisconnect
 	data       any
-	early      []rooms.Room // joined in a middleware, before it is a member
-	lastRooms  []rooms.Room // those it was in, while OnDisconnecting runs
+	user       string            // who it is, see SetUser
+	early      []string          // keys of rooms joined in a middleware, before it is a member
+	lastRooms  []string          // keys of those it was in, while OnDisconnecting runs
+	calls      map[string]*Event // which backends may acknowledge, by id
 	acks       map[uint64]func(Args, error)
 	ctx        context.Context // made when somebody asks
 	cancel     context.CancelFunc
@@ -101,6 +103,35 @@ func (s *Socket) SetData(v any) {
 	s.data = v
 }
 
+// User returns who the socket is, see SetUser; empty when nobody said.
+func (s *Socket) User() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.user
+}
+
+// SetUser says who the socket is: private messages to that person reach it. A
+// namespace middleware that has checked who it is calls it; the name must not be taken on trust.
+// It is called once, before or after the socket is admitted.
+func (s *Socket) SetUser(name string) error {
+	s.mu.Lock()
+	if s.user != "" && s.user != name {
+		s.mu.Unlock()
+		return fmt.Errorf("set user %q: the socket is %q", name, s.user)
+	}
+	s.user = name
+	if s.state == socketConnecting {
+		s.early = append(s.early, userKey(name))
+		s.mu.Unlock()
+		return nil
+	}
+	s.mu.Unlock()
+	if !s.nsp.index.Join(s.id, userKey(name)) {
+		return fmt.Errorf("set user %q: %w", name, ErrDisconnected)
+	}
+	return nil
+}
+
 // Context returns a context that ends when the socket disconnects.
 func (s *Socket) Context() context.Context {
 	s.mu.Lock()
@@ -120,15 +151,22 @@ func (s *Socket) Context() context.Context {
 func (s *Socket) Join(names ...rooms.Room) error {
 	s.mu.Lock()
 	if s.state == socketConnecting {
-		s.early = append(s.early, names...)
+		s.early = append(s.early, roomKeys(names)...)
 		s.mu.Unlock()
 		return nil
 	}
 	s.mu.Unlock()
-	if !s.nsp.index.Join(s.id, names...) {
+	joined := names
+	if s.nsp.watcher != nil {
+		joined = slices.DeleteFunc(slices.Clone(names), func(r rooms.Room) bool { return s.nsp.index.Has(s.id, roomKey(r)) })
+	}
+	if !s.nsp.index.Join(s.id, roomKeys(names)...) {
 		return fmt.Errorf("join %q: %w", names, ErrDisconnected)
 	}
 	s.nsp.index.Tell()
+	if s.nsp.watcher != nil && len(joined) > 0 {
+		s.nsp.watcher.Joined(s.id, joined, false)
+	}
 	return nil
 }
 
@@ -136,12 +174,12 @@ func (s *Socket) Join(names ...rooms.Room) error {
 func (s *Socket) Leave(name rooms.Room) {
 	s.mu.Lock()
 	if s.state == socketConnecting {
-		s.early = slices.DeleteFunc(s.early, func(r rooms.Room) bool { return r == name })
+		s.early = slices.DeleteFunc(s.early, func(key string) bool { return key == roomKey(name) })
 		s.mu.Unlock()
 		return
 	}
 	s.mu.Unlock()
-	s.nsp.index.Leave(s.id, name)
+	s.nsp.index.Leave(s.id, roomKey(name))
 	s.nsp.index.Tell()
 }
 
@@ -154,10 +192,10 @@ func (s *Socket) Rooms() []rooms.Room {
 		last = s.early
 	}
 	s.mu.Unlock()
-	if last != nil {
-		return slices.Clone(last)
+	if last == nil {
+		last = s.nsp.index.Rooms(s.id)
 	}
-	return s.nsp.index.Rooms(s.id)
+	return roomsOf(last)
 }
 
 // On adds a listener for an event. Listeners are called in the order in which
@@ -402,6 +440,9 @@ func (s *Socket) Broadcast() *BroadcastOperator {
 func (s *Socket) ToSocket(ids ...rooms.SocketID) *BroadcastOperator {
 	return s.Broadcast().ToSocket(ids...)
 }
+
+// ToUser starts a private message to a person, see [BroadcastOperator.ToUser].
+func (s *Socket) ToUser(users ...string) *BroadcastOperator { return s.Broadcast().ToUser(users...) }
 
 // Local starts a broadcast, without this socket, that stays on this server and off MQTT.
 func (s *Socket) Local() *BroadcastOperator { return s.Broadcast().Local() }

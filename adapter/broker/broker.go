@@ -77,6 +77,17 @@ type Interest interface {
 	// Wants reports whether a session, connected or not, is subscribed to a
 	// filter that matches the topic name. It is cheap and may be called for each emit.
 	Wants(topic string) bool
+	// Subscribed reports whether there is any subscription at all. It costs next to nothing.
+	Subscribed() bool
+}
+
+// Retainer is a Broker that shows its retained messages.
+type Retainer interface {
+	// Retained calls yield for each retained message whose topic the filter
+	// matches, in no order, until yield returns false. The messages have Retain
+	// set, and the ClientID of their publisher, empty for publishes of the Broker itself.
+	// yield may call the Broker.
+	Retained(filter string, yield func(*Message) bool)
 }
 
 // Client is an MQTT client as the access functions and the membership see it.

@@ -17,6 +17,7 @@ var deliverySentences = []sentence{
 	{says: "a publish copies what it keeps", test: publishCopies},
 	{says: "a retained message is given to later subscribers until it is cleared", test: retainedLife},
 	{says: "a subscriber is told of retained messages that its wildcard matches", test: retainedWildcards},
+	{says: "a broker shows its retained messages", test: retainedShown, when: isRetainer},
 	{says: "a filter matches as section 4.7 says", test: wildcards},
 	{says: "a topic that is not valid cannot be published to", test: invalidTopics},
 	{says: "an empty payload arrives", test: emptyPayload},
@@ -163,6 +164,26 @@ func retainedLife(s *suite) {
 		s.Errorf("cleared: got %q", p.Payload)
 	}
 	s.subscriber(5, "keep").Nothing()
+}
+
+func retainedShown(s *suite) {
+	want := full("shown/a", 1)
+	want.Retain = true
+	s.publish(want)
+	s.publish(&broker.Message{Topic: "shown/b", Payload: []byte("x"), Retain: true})
+	s.publish(&broker.Message{Topic: "shown/b", Retain: true})
+	s.publish(&broker.Message{Topic: "other", Payload: []byte("x"), Retain: true})
+	n := 0
+	s.Broker.(broker.Retainer).Retained("shown/#", func(m *broker.Message) bool {
+		n++
+		if diff := sameMessage(m, want); diff != "" {
+			s.Error(diff)
+		}
+		return true
+	})
+	if n != 1 {
+		s.Errorf("%d retained messages, want 1", n)
+	}
 }
 
 func retainedWildcards(s *suite) {

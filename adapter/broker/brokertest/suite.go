@@ -65,6 +65,8 @@ func isGuarded(_ Abilities, b broker.Broker) bool { _, ok := b.(broker.Guarded);
 
 func hasInterest(_ Abilities, b broker.Broker) bool { _, ok := b.(broker.Interest); return ok }
 
+func isRetainer(_ Abilities, b broker.Broker) bool { _, ok := b.(broker.Retainer); return ok }
+
 func hasClients(_ Abilities, b broker.Broker) bool { _, ok := b.(broker.Clients); return ok }
 
 // suite is one test.

@@ -3,6 +3,7 @@ package embedded
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"siomq/adapter/broker"
 )
@@ -66,3 +67,17 @@ func (b *Broker) Known(clientID string) bool {
 
 // Wants implements [broker.Interest].
 func (b *Broker) Wants(topic string) bool { return b.index.wants(topic) }
+
+// Subscribed implements [broker.Interest].
+func (b *Broker) Subscribed() bool { return b.index.size.Load() > 0 }
+
+// Retained implements [broker.Retainer].
+func (b *Broker) Retained(filter string, yield func(*broker.Message) bool) {
+	for _, m := range b.retained.matching(filter, time.Now()) {
+		p := publication{message: *m}
+		p.retain = true
+		if !yield(p.toHandlers()) {
+			return
+		}
+	}
+}

@@ -53,6 +53,8 @@ type target struct {
 type index struct {
 	mu   sync.RWMutex
 	tree tree[subscribers]
+
+	size atomic.Int64 // subscriptions
 }
 
 func insert(list []*subscription, s *subscription) []*subscription {
@@ -81,6 +83,7 @@ func (x *index) replace(old, s *subscription) {
 }
 
 func (x *index) addLocked(s *subscription) {
+	x.size.Add(1)
 	leaf := x.tree.add(s.filter)
 	if s.group == "" {
 		leaf.subs = insert(leaf.subs, s)
@@ -96,6 +99,7 @@ func (x *index) addLocked(s *subscription) {
 }
 
 func (x *index) removeLocked(s *subscription) {
+	x.size.Add(-1)
 	leaf := x.tree.get(s.filter)
 	if s.group == "" {
 		leaf.subs = extract(leaf.subs, s)
