@@ -229,6 +229,7 @@ func TestPrivateMessagesToAPerson(t *testing.T) {
 	bob.Expect("note", 2)
 	_ = io.To("\x00ualice").Emit("room", 3)
 	thief.Expect("room", 3)
+	d.expect("sio/main/room/%00ualice/room", "3", "application/json")
 	for _, c := range []*siotest.Client{alice, phone, bob, thief} {
 		c.Quiet("/")
 	}
