@@ -106,8 +106,8 @@ func (f *features) watch(s *server.Socket) {
 	s.OnDisconnect(func(reason string) { f.journal.note("disconnect", s.ID(), reason, s.Rooms(), s.Connected()) })
 	var incoming, outgoing *server.Listener
 	s.On("watch", func(e *server.Event) {
-		incoming = s.OnAny(func(e *server.Event) { f.journal.note("incoming "+s.ID(), e.Name(), e.Args()) })
-		outgoing = s.OnAnyOutgoing(func(e *server.Event) { f.journal.note("outgoing "+s.ID(), e.Name(), e.Args()) })
+		incoming = s.OnAny(func(e *server.Event) { f.journal.note("incoming "+s.ID(), e.Name(), list(e.Args())) })
+		outgoing = s.OnAnyOutgoing(func(e *server.Event) { f.journal.note("outgoing "+s.ID(), e.Name(), list(e.Args())) })
 		acknowledge(e, nil)
 	})
 	s.On("unwatch", func(e *server.Event) {
