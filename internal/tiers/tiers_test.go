@@ -19,6 +19,7 @@ const (
 	msgpack   = "github.com/vmihailenco/msgpack/v5"
 	klauspost = "github.com/klauspost/compress"
 	mochi     = "github.com/mochi-mqtt/server/v2"
+	jose      = "github.com/go-jose/go-jose/v4"
 	quicGo    = "github.com/quic-go"
 )
 
@@ -60,8 +61,10 @@ var tiers = []tier{
 		"the only place that knows QUIC; whoever does not import it has none of it"},
 	{"siomq/server/packet", []string{"siomq/rooms", "siomq/rooms/args"},
 		"a codec: it knows no connection"},
+	{"siomq/server/auth", []string{jose + "/..."},
+		"who it is: it knows neither door, nor what a principal may do"},
 	{"siomq/server", []string{
-		"siomq/server/engine", "siomq/server/packet", "siomq/adapter", "siomq/adapter/broker", "siomq/adapter/payload",
+		"siomq/server/auth", "siomq/server/engine", "siomq/server/packet", "siomq/adapter", "siomq/adapter/broker", "siomq/adapter/payload",
 		"siomq/rooms/...", "siomq/internal/ws", zap + "/..."},
 		"all parts meet here, but brokers come as a broker.Broker"},
 
@@ -69,10 +72,12 @@ var tiers = []tier{
 		"a user of the public API like any other"},
 	{"siomq/demo/examples", []string{"siomq/server", "siomq/server/engine", "siomq/adapter/broker/embedded", zap},
 		"the library as it is learned: the server, its options and the broker"},
-	{"siomq/cmd", []string{"siomq/cmd/...", "siomq/server", "siomq/server/config", "siomq/rooms", "siomq/adapter/broker/...", zap + "/..."},
+	{"siomq/cmd", []string{"siomq/cmd/...", "siomq/server", "siomq/server/auth", "siomq/server/config", "golang.org/x/term", "siomq/rooms", "siomq/adapter/broker/...", zap + "/..."},
 		"a thin user of the public API"},
 	{"siomq/e2e", []string{"siomq/server", "siomq/server/engine", "siomq/server/engine/webtransport", "siomq/adapter/broker/embedded", zap + "/..."},
 		"the test server is written as a user would write it"},
+	{"siomq/e2e/aclserver", []string{"siomq/adapter/broker", "siomq/adapter/broker/embedded", "siomq/rooms/acl", "siomq/rooms/topic", "siomq/server/auth"},
+		"the broker with users and access rules, beside Mosquitto with the same files"},
 }
 
 // mqttClient is what the simulated sensor of the demo connects with: it comes
@@ -173,6 +178,7 @@ func TestTierTable(t *testing.T) {
 		{"server does not choose a broker", "siomq/server", "siomq/adapter/broker/embedded", false},
 		{"adapter does not know server", "siomq/adapter", "siomq/server", false},
 		{"demo keeps to the public API", "siomq/demo", "siomq/server/engine", false},
+		{"auth does not know what a principal may do", "siomq/server/auth", "siomq/rooms/acl", false},
 		{"a prefix of a name is not its folder", "siomq/adapter", "siomq/adapter/brokerx", false},
 	}
 	for _, tt := range tests {
