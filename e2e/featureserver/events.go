@@ -103,7 +103,7 @@ func (f *features) middleware(s *server.Socket) {
 // watch writes the journal of a socket.
 func (f *features) watch(s *server.Socket) {
 	s.OnDisconnecting(func(reason string) { f.journal.note("disconnecting", s.ID(), reason, s.Rooms()) })
-	s.OnDisconnect(func(reason string) { f.journal.note("disconnect", s.ID(), reason, s.Rooms(), s.Connected()) })
+	s.OnDisconnect(func(reason string) { f.journal.note("disconnect", s.ID(), reason, len(s.Rooms()), s.Connected()) })
 	var incoming, outgoing *server.Listener
 	s.On("watch", func(e *server.Event) {
 		incoming = s.OnAny(func(e *server.Event) { f.journal.note("incoming "+s.ID(), e.Name(), list(e.Args())) })

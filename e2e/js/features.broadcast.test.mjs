@@ -118,7 +118,7 @@ overEach(variants, {}, ({ open, final }) => {
         await act(stays, { to: [id] }, "disconnect", whole);
         assert.equal((await gone)[0], "io server disconnect");
         const [[, reason, rooms, connected]] = await journal(stays, "disconnect", id);
-        assert.deepEqual([reason, rooms, connected], ["server namespace disconnect", null, false]);
+        assert.deepEqual([reason, rooms, connected], ["server namespace disconnect", 0, false]);
         if (whole) assert.equal((await besideGone)[0], "io server disconnect");
         else await barrier(beside);
         assert.deepEqual((await act(stays, { all: true, to: [id] }, "fetch")), []);
