@@ -24,8 +24,8 @@ all: fmt lint build test ## format, lint, build and test
 run: pages ## start the demo with the embedded broker (ARGS="-h" lists its flags)
 	go run ./demo $(ARGS)
 
-build: pages ## build the demo to bin/
-	go build -o bin/ ./demo
+build: pages ## build siomq and the demo to bin/
+	go build -o bin/ ./demo ./cmd/siomq
 
 pages: $(NODE_MODULES) # the browser libraries that the build embeds
 	node demo/vendor.mjs
@@ -42,7 +42,7 @@ test-go: pages
 	go test -run='Alloc' ./internal/... ./rooms/... ./server/... ./adapter/...
 
 programs: pages # what the clients of the end-to-end tests talk to
-	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./demo
+	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./demo ./cmd/siomq
 
 test-js: programs # the official JavaScript clients against the test server
 	$(NODE_TEST) e2e/js/*.test.mjs

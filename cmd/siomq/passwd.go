@@ -129,7 +129,7 @@ func verify(ctx context.Context, file, user, password string) error {
 }
 
 var (
-	errEmptyPassword = errors.New("empty password (-b user \"\" sets one)")
+	errEmptyPassword = errors.New("empty password")
 	errMismatch      = errors.New("the passwords do not match")
 )
 

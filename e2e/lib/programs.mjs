@@ -20,6 +20,7 @@ function binary(name, pkg) {
   return join(bin, name);
 }
 
+export const siomqBinary = () => binary("siomq", "./cmd/siomq");
 export const demoBinary = () => binary("demo", "./demo");
 const testServerBinary = () => binary("testserver", "./e2e/testserver");
 const featureServerBinary = () => binary("featureserver", "./e2e/featureserver");

@@ -42,7 +42,7 @@ const (
 // neither modifies them nor keeps them after it has answered.
 type Credentials struct {
 	Username string
-	// Password is nil when none was given, which is not the same as an empty one.
+	// Password is empty when none was given: Mosquitto makes no difference either.
 	Password []byte `json:"-"`
 	// Token is a bearer token; see FromHandshake. MQTT 3 has no place for one:
 	// it comes as the password, with any user name.
@@ -62,7 +62,7 @@ func (c *Credentials) String() string {
 		return "no credentials"
 	}
 	return fmt.Sprintf("user %q, client identifier %q, from %s by %s (password %t, token %t, certificate %t)",
-		c.Username, c.ClientID, c.Address, c.Via, c.Password != nil, c.Token != "", len(c.Certificates) > 0)
+		c.Username, c.ClientID, c.Address, c.Via, len(c.Password) > 0, c.Token != "", len(c.Certificates) > 0)
 }
 
 // GoString is String: %#v shows no secret either.
@@ -103,7 +103,7 @@ func (f Func) Authenticate(ctx context.Context, c *Credentials) (*Principal, err
 // A certificate is no objection: a connection may need one to come this far.
 func Anonymous() Authenticator {
 	return Func(func(_ context.Context, c *Credentials) (*Principal, error) {
-		if c.Username != "" || c.Password != nil || c.Token != "" {
+		if c.Username != "" || len(c.Password) > 0 || c.Token != "" {
 			return nil, refuse("not anonymous: there are credentials")
 		}
 		return &Principal{Method: "anonymous"}, nil

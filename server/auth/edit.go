@@ -27,6 +27,7 @@ type SetOptions struct {
 // The file is replaced as a whole or not at all, so that a server which reads it
 // meanwhile sees one or the other. A new file has mode 0600; an existing
 // one keeps owner, group and mode, but others lose all access.
+// An empty password locks the user out: nobody can log in without one.
 // Names that could not be read back, or would be read as something else, are an ErrInvalidName.
 func SetPassword(path, name string, password []byte, o *SetOptions) error {
 	if o == nil {

@@ -19,16 +19,14 @@ func FromHandshake(authObject []byte, header http.Header) (*Credentials, error) 
 	c := &Credentials{Via: SocketIO}
 	var members map[string]json.RawMessage
 	if len(authObject) > 0 && json.Unmarshal(authObject, &members) == nil {
-		var password *string
+		var password string
 		for name, to := range map[string]any{"token": &c.Token, "username": &c.Username, "password": &password} {
 			raw, ok := members[name]
 			if ok && json.Unmarshal(raw, to) != nil {
 				return nil, refuse("auth object: %s is not a string", name)
 			}
 		}
-		if password != nil {
-			c.Password = []byte(*password)
-		}
+		c.Password = []byte(password)
 	}
 	if c.Token == "" {
 		c.Token = bearer(header.Get("Authorization"))

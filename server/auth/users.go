@@ -119,7 +119,7 @@ func (u *Users) Stats() UsersStats {
 
 // Authenticate implements [Authenticator]. No user name is ErrNoCredentials, a
 // user name without a password a refusal, as with Mosquitto, even where the
-// password is empty.
+// file has the hash of the empty one.
 func (u *Users) Authenticate(ctx context.Context, c *Credentials) (*Principal, error) {
 	if c.Username == "" {
 		return nil, ErrNoCredentials
@@ -138,7 +138,7 @@ func (u *Users) Authenticate(ctx context.Context, c *Credentials) (*Principal, e
 }
 
 func (u *Users) check(ctx context.Context, c *Credentials) error {
-	if c.Password == nil {
+	if len(c.Password) == 0 {
 		return refuse("user %.100q: no password", c.Username)
 	}
 	p := u.file.Load()
