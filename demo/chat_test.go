@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 
 	"siomq/internal/siotest"
@@ -100,7 +101,7 @@ func connect(t *testing.T, d demo, id string, filters ...string) *testDevice {
 		t.Fatal(err)
 	}
 	dev := &testDevice{t: t, received: make(chan *paho.Publish, 100)}
-	dev.Client = paho.NewClient(paho.ClientConfig{Conn: conn, OnPublishReceived: []func(paho.PublishReceived) (bool, error){
+	dev.Client = paho.NewClient(paho.ClientConfig{Conn: packets.NewThreadSafeConn(conn), OnPublishReceived: []func(paho.PublishReceived) (bool, error){
 		func(p paho.PublishReceived) (bool, error) { dev.received <- p.Packet; return true, nil },
 	}})
 	ctx, cancel := context.WithTimeout(t.Context(), siotest.Deadline)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"go.uber.org/zap"
 )
@@ -85,7 +86,7 @@ func (s *sensor) session(ctx context.Context) error {
 		return err
 	}
 	client := paho.NewClient(paho.ClientConfig{
-		Conn:          conn,
+		Conn:          packets.NewThreadSafeConn(conn),
 		PacketTimeout: sensorTimeout,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			select {

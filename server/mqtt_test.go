@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest"
@@ -74,7 +75,7 @@ func (d *device) connect(addr, id string) (code byte, err error) {
 func (d *device) connectOn(conn net.Conn, id string) (code byte, err error) {
 	d.received = make(chan *paho.Publish, 10_000)
 	d.client = paho.NewClient(paho.ClientConfig{
-		Conn: conn,
+		Conn: packets.NewThreadSafeConn(conn), // it writes a packet in pieces, and pings beside them
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){
 			func(p paho.PublishReceived) (bool, error) { d.received <- p.Packet; return true, nil },
 		},
