@@ -78,8 +78,9 @@ func newRecovery(o *RecoveryOptions, boot string) *recovery {
 	return r
 }
 
-// numbered returns p with the next offset as an additional last argument,
-// which the official clients take away again. The caller holds r.mu.
+// numberedLocked returns p with the next offset as an additional last argument, as the
+// reference implementation does it: the official clients remember it, and leave it to their
+// listeners too. The caller holds r.mu.
 func (r *recovery) numberedLocked(p *packet.Packet) (*packet.Packet, error) {
 	c := *p
 	c.Args = Args{Raw: slices.Clip(p.Args.Raw), N: p.Args.N, Attachments: slices.Clip(p.Args.Attachments)}

@@ -6,7 +6,7 @@ import { io as io3 } from "socket.io-client-3";
 import msgpack from "socket.io-msgpack-parser";
 import { transports } from "./clients.mjs";
 import { startFeatureServer } from "./programs.mjs";
-import { event, until, within } from "./wait.mjs";
+import { until, within } from "./wait.mjs";
 
 // kinds of clients: version 4.8, version 3.1, and 4.8 with the msgpack parser,
 // which needs a server with the setting msgpack.
@@ -104,15 +104,14 @@ export function settled(socket, variant) {
 
 // welcomed connects a client and returns when its connection listener has run.
 export async function welcomed(socket) {
-  const welcome = event(socket, "welcome");
-  welcome.catch(() => {}); // a client that is refused waits for none
+  const welcome = new Promise((resolve) => socket.once("welcome", resolve));
   const done = new Promise((resolve, reject) => {
     socket.once("connect", resolve);
     socket.once("connect_error", reject);
   });
   socket.connect();
   await within(done, "connect");
-  await welcome;
+  await within(welcome, "welcome");
 }
 
 // refused connects a client and returns the error by which it was refused.
