@@ -3,8 +3,7 @@
 import net from "node:net";
 
 export class Proxy {
-  received = Buffer.alloc(0); // all that the server sent, over all connections
-  sent = Buffer.alloc(0); // all that clients sent
+  connections = []; // { received, sent } are the chunks from the server and from the client
   #pairs = new Set();
   #listener;
 
@@ -21,13 +20,15 @@ export class Proxy {
 
   #join(client, upstream) {
     const pair = { client, upstream, lost: false };
+    const record = { received: [], sent: [] };
+    this.connections.push(record);
     this.#pairs.add(pair);
     client.on("data", (data) => {
-      this.sent = Buffer.concat([this.sent, data]);
+      record.sent.push(data);
       if (!pair.lost) upstream.write(data);
     });
     upstream.on("data", (data) => {
-      this.received = Buffer.concat([this.received, data]);
+      record.received.push(data);
       if (!pair.lost) client.write(data);
     });
     const end = () => {
@@ -56,21 +57,34 @@ export class Proxy {
     }
   }
 
-  // frames returns the WebSocket frames that the server sent on the one
-  // connection there was: { compressed, opcode, payload }.
-  frames() {
-    const all = this.received;
+  // frames returns the WebSocket frames that the server sent, or with "sent" the client, on
+  // the newest WebSocket connection: { compressed, opcode, size }.
+  frames(side = "received") {
+    const { handshake, all } = this.#webSocket(side);
     const frames = [];
-    let at = all.indexOf("\r\n\r\n", all.indexOf("101 Switching Protocols")) + 4;
+    let at = handshake;
     while (at + 2 <= all.length) {
       let size = all[at + 1] & 0x7f;
       let head = 2;
       if (size === 126) [size, head] = [all.readUInt16BE(at + 2), 4];
       else if (size === 127) [size, head] = [Number(all.readBigUInt64BE(at + 2)), 10];
+      if (all[at + 1] & 0x80) head += 4; // the mask
       if (at + head + size > all.length) break;
-      frames.push({ compressed: (all[at] & 0x40) !== 0, opcode: all[at] & 0x0f, payload: all.subarray(at + head, at + head + size) });
+      frames.push({ compressed: (all[at] & 0x40) !== 0, opcode: all[at] & 0x0f, size });
       at += head + size;
     }
     return frames;
+  }
+
+  // extensions is what the server agreed to, null for nothing.
+  get extensions() {
+    const { all, handshake } = this.#webSocket("received");
+    return /^sec-websocket-extensions: *(.*)$/im.exec(all.toString("latin1", 0, handshake))?.[1] ?? null;
+  }
+
+  #webSocket(side) {
+    const { [side]: chunks } = this.connections.findLast(({ received }) => Buffer.concat(received).includes("101 Switching Protocols"));
+    const all = Buffer.concat(chunks);
+    return { all, handshake: all.indexOf("\r\n\r\n") + 4 };
   }
 }
