@@ -378,7 +378,7 @@ func BenchmarkEncode(b *testing.B) {
 		{"string", "hello everybody in here"},
 		{"int", 123456},
 		{"binary", []byte("0123456789")},
-		{"map", map[string]any{"room": "lobby", "text": "hello everybody", "at": 1700000000123, "ok": true}},
+		{"map", map[string]any{"room": "lobby", "text": "hello everybody", "at": int64(1700000000123), "ok": true}},
 		{"struct", inner{1, 2}},
 		{"struct with binary", struct {
 			Name string
