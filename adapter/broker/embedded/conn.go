@@ -35,6 +35,7 @@ type conn struct {
 	assigned      bool // the client identifier was made here
 	window        int  // receive maximum of the client
 	maxPacket     int  // of the client, 0: none
+	aliasMax      int  // topic aliases that it takes and we use, 0: none
 	keepAlive     time.Duration
 	toldKeepAlive uint16 // Server Keep Alive, 0: the client's own
 
@@ -55,6 +56,9 @@ type conn struct {
 
 	mu  sync.Mutex
 	end *closeError // why it ends; the first reason counts
+
+	// guarded by session.mu
+	topics map[string]uint16 // topic aliases that the client was given
 }
 
 func (b *Broker) newConn(nc net.Conn, listener string) *conn {

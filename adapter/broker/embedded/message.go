@@ -55,10 +55,14 @@ func (m *message) clone() *message {
 	return &k
 }
 
-// appendPublish writes a PUBLISH of m. id is left out at QoS 0.
-func (m *message) appendPublish(dst []byte, version, first byte, id uint16, ids []uint32, expiry uint32) []byte {
+// appendPublish writes a PUBLISH of m. id is left out at QoS 0, an alias of 0 too.
+func (m *message) appendPublish(dst []byte, version, first byte, id uint16, ids []uint32, expiry uint32, alias topicAlias) []byte {
+	topic := m.topic
+	if alias.known {
+		topic = ""
+	}
 	qos := first >> 1 & 3
-	n := 2 + len(m.topic) + len(m.payload)
+	n := 2 + len(topic) + len(m.payload)
 	if qos > 0 {
 		n += 2
 	}
@@ -68,13 +72,16 @@ func (m *message) appendPublish(dst []byte, version, first byte, id uint16, ids 
 		if m.expires {
 			props += 5
 		}
+		if alias.id > 0 {
+			props += 3
+		}
 		for _, v := range ids {
 			props += 1 + varintLen(int(v))
 		}
 		n += varintLen(props) + props
 	}
 	dst = appendVarint(append(dst, first), n)
-	dst = appendString(dst, m.topic)
+	dst = appendString(dst, topic)
 	if qos > 0 {
 		dst = append(dst, byte(id>>8), byte(id))
 	}
@@ -82,6 +89,9 @@ func (m *message) appendPublish(dst []byte, version, first byte, id uint16, ids 
 		dst = appendVarint(dst, props)
 		if m.expires {
 			dst = appendU32(dst, propMessageExpiry, expiry)
+		}
+		if alias.id > 0 {
+			dst = append(dst, propTopicAlias, byte(alias.id>>8), byte(alias.id))
 		}
 		for _, v := range ids {
 			dst = appendVarint(append(dst, propSubscriptionID), int(v))
@@ -151,7 +161,7 @@ func (p *publication) frame(version, qos byte) (frame []byte, idAt int) {
 		first |= 1 << 1
 	}
 	if len(p.frames[i]) == 0 {
-		p.frames[i] = p.appendPublish(p.frames[i], version, first, 0, nil, p.expiry)
+		p.frames[i] = p.appendPublish(p.frames[i], version, first, 0, nil, p.expiry, topicAlias{})
 	}
 	f := p.frames[i]
 	if qos > 0 {

@@ -50,7 +50,8 @@ type Options struct {
 	MaxTopicLength int
 	// MaxTopicLevels of topic names and filters. Default 128.
 	MaxTopicLevels int
-	// MaxTopicAlias a client may set for its publishes. Default 32, negative none.
+	// MaxTopicAlias a client may set for its publishes, and is given for those it
+	// receives when it takes so many. Default 32, negative none.
 	MaxTopicAlias int
 	// MaxSubscriptions of one client. Default 10,000.
 	MaxSubscriptions int

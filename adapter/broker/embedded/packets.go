@@ -121,6 +121,7 @@ func (c *conn) takeSettings(p *connectPacket) {
 	if p.props.has(propMaximumPacket) && p.props.maximumPacket <= maxRemaining {
 		c.maxPacket = int(p.props.maximumPacket)
 	}
+	c.aliasMax = min(o.MaxTopicAlias, int(p.props.topicAliasMax))
 	c.keepAlive = time.Duration(p.keepAlive) * time.Second
 	if o.MaxKeepAlive > 0 && p.version == version5 && (p.keepAlive == 0 || c.keepAlive > o.MaxKeepAlive) {
 		c.keepAlive = o.MaxKeepAlive

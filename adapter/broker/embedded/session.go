@@ -61,7 +61,7 @@ func (s *session) deliver(p *publication, t *target) *conn {
 		s.enqueueLocked(outgoing{m: p.keep(), ids: t.allIDs(), qos: qos, retain: retain})
 		return nil
 	}
-	if t.id != 0 || !c.fits(p, qos) {
+	if t.id != 0 || c.aliasMax > 0 || !c.fits(p, qos) {
 		o := outgoing{m: &p.message, ids: t.allIDs(), qos: qos, retain: retain}
 		if qos > 0 {
 			o.m = p.keep()
@@ -190,8 +190,9 @@ func (s *session) sendLocked(c *conn, o outgoing, dup bool) bool {
 	if dup {
 		first |= 8 // [MQTT-3.3.1-1]
 	}
+	alias := c.aliasOf(o.m.topic)
 	if c.maxPacket > 0 {
-		n := len(o.m.appendPublish(nil, c.version, first, o.id, o.ids, left))
+		n := len(o.m.appendPublish(nil, c.version, first, o.id, o.ids, left, alias))
 		if n > c.maxPacket { // [MQTT-3.1.2-24], -25: as if it was sent
 			s.b.stats.add(&s.b.stats.dropped, "over the client's packet size")
 			return false
@@ -203,8 +204,9 @@ func (s *session) sendLocked(c *conn, o outgoing, dup bool) bool {
 		}
 		s.sent = append(s.sent, o)
 	}
+	c.giveAlias(o.m.topic, alias)
 	return c.send(func(dst []byte) []byte {
-		return o.m.appendPublish(dst, c.version, first, o.id, o.ids, left)
+		return o.m.appendPublish(dst, c.version, first, o.id, o.ids, left, alias)
 	})
 }
 
