@@ -8,7 +8,6 @@ import (
 	"net/http"
 
 	"github.com/zishang520/socket.io/servers/socket/v3"
-	"github.com/zishang520/socket.io/v3/pkg/types"
 )
 
 func main() {
@@ -27,7 +26,7 @@ func main() {
 
 func register(io *socket.Server, s *socket.Socket) {
 	on := func(event string, fn func(args ...any)) {
-		if err := s.On(types.EventName(event), fn); err != nil {
+		if err := s.On(event, fn); err != nil {
 			log.Fatal(err)
 		}
 	}
