@@ -3,6 +3,9 @@
 // the heartbeat. It carries messages, text or binary, in order and in both
 // directions; what they mean is the business of its user.
 //
+// With [Options.AllowEIO3] it also serves clients of revision 3, those of
+// Socket.IO 2.x. Polling by scripts (JSONP) is answered in both revisions.
+//
 // # Use
 //
 // Give [New] a function that accepts sessions and mount the [Server] where
@@ -64,5 +67,6 @@
 // goroutines at once. Messages sent to a socket by one goroutine arrive in the
 // order sent.
 //
-// The protocol: https://socket.io/docs/v4/engine-io-protocol/
+// The protocol: https://socket.io/docs/v4/engine-io-protocol/ and, for revision 3,
+// https://github.com/socketio/engine.io-protocol/tree/v3
 package engine

@@ -53,7 +53,9 @@ type Options struct {
 	DisableUpgrades bool
 
 	// AllowEIO3 lets clients in that speak revision 3 of the protocol, that of
-	// Socket.IO 2.x. They send the pings themselves.
+	// Socket.IO 2.x. They send the pings themselves. Such a client takes the id of
+	// its session for the id of its socket, which an application may show to others:
+	// whoever learns it can send in that session's name. Leave it off without such clients.
 	AllowEIO3 bool
 
 	// AllowRequest decides about each request that would open a session. An

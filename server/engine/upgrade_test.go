@@ -53,7 +53,10 @@ func TestUpgradeWithGetOpen(t *testing.T) {
 	until(t, "the upgrade has begun", func() bool { return engine.Upgrading(s.Socket) })
 	c.send("2probe")
 	c.want("3probe")
-	r := p.getLater(s)
+	r := make(chan reply, 1)
+	go func() { r <- p.get() }()
+	// It is held for a moment only: on a slow machine it may be answered already.
+	until(t, "a GET is open, or was", func() bool { return engine.HasPoll(s.Socket) || len(r) > 0 })
 	c.send("5")
 	if got := next(t, r, "response"); got.status != 400 && got.body != "6" {
 		t.Errorf("GET: %d %q", got.status, got.body)
