@@ -76,6 +76,8 @@ var tiers = []tier{
 		"a thin user of the public API"},
 	{"siomq/e2e", []string{"siomq/server", "siomq/server/engine", "siomq/server/engine/webtransport", "siomq/adapter/broker/embedded", zap + "/..."},
 		"the test server is written as a user would write it"},
+	{"siomq/e2e/featureserver", []string{"siomq/server", "siomq/server/engine", "siomq/server/packet", "siomq/rooms", "siomq/rooms/args", zap + "/..."},
+		"every option of the server, the parsers included"},
 	{"siomq/e2e/aclserver", []string{"siomq/adapter/broker", "siomq/adapter/broker/embedded", "siomq/rooms/acl", "siomq/rooms/topic", "siomq/server/auth"},
 		"the broker with users and access rules, beside Mosquitto with the same files"},
 }
