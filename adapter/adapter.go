@@ -10,6 +10,7 @@ package adapter
 import (
 	"context"
 
+	"siomq/adapter/broker"
 	"siomq/rooms"
 )
 
@@ -63,6 +64,14 @@ type Watcher interface {
 	Joined(id rooms.SocketID, names []rooms.Room, connected bool)
 	// Emitted says what a socket emitted to the server, before its listeners hear of it.
 	Emitted(e *Emitted)
+}
+
+// TopicWatcher is an Adapter that can follow any topics of the broker.
+type TopicWatcher interface {
+	// Watch calls fn for each publish whose topic the filter matches, those of this server included,
+	// until stop is called, which waits for calls that are under way. fn must not block, and must not keep
+	// the message.
+	Watch(filter string, fn func(*broker.Message)) (stop func(), err error)
 }
 
 // Emitted is an event that a socket emitted to the server.

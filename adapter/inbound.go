@@ -123,7 +123,7 @@ func (r *responder) answer(id rooms.SocketID, a rooms.Args, err error) {
 	out := broker.Message{Topic: r.topic, CorrelationData: r.correlation, QoS: r.qos}
 	if out.Payload, out.ContentType, err = payload.Encode(a); err == nil {
 		out.UserProperties = []broker.Property{{Key: "sid", Value: id}}
-		err = r.mqtt.broker.Publish(context.Background(), &out)
+		err = r.mqtt.send(&out)
 	}
 	if err != nil {
 		r.mqtt.log.Warn("acknowledgement not published", zap.String("topic", r.topic), zap.String("socket", id), zap.Error(err))

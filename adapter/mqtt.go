@@ -27,6 +27,7 @@ type MQTT struct {
 	log        *zap.Logger
 
 	responders atomic.Int64
+	watches    topic.Tree[*watch] // of what this server publishes itself
 
 	mu     sync.RWMutex // for the fields below; nothing is called while it is held
 	locals map[string]Local
@@ -91,6 +92,41 @@ func (m *MQTT) Stop() {
 	if remove != nil {
 		remove()
 	}
+}
+
+// watch is one function given to Watch.
+type watch struct{ fn func(*broker.Message) }
+
+// Watch implements TopicWatcher. What the server publishes itself does not come back from the
+// broker, so it is shown on its way out.
+func (m *MQTT) Watch(filter string, fn func(*broker.Message)) (stop func(), err error) {
+	remove, err := m.broker.Handle(context.Background(), filter, func(p *broker.Message) error {
+		fn(p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch %q: %w", filter, err)
+	}
+	w := &watch{fn}
+	m.watches.Add(topic.Filter(filter), w)
+	return func() {
+		m.watches.Remove(topic.Filter(filter), w)
+		remove()
+	}, nil
+}
+
+// send publishes p, and shows it to who watches its topic.
+func (m *MQTT) send(p *broker.Message) error {
+	m.watches.Match(topic.Name(p.Topic), func(w *watch) bool {
+		w.fn(p)
+		return true
+	})
+	return m.broker.Publish(context.Background(), p)
+}
+
+// wants reports whether anybody would get a publish on this topic.
+func (m *MQTT) wants(name string) bool {
+	return m.interest == nil || m.interest.Wants(name) || m.watches.Any(topic.Name(name))
 }
 
 // Open is a Constructor: it opens the adapter of one namespace.

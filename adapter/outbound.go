@@ -66,7 +66,7 @@ func (a *mqttNamespace) publish(msg *rooms.Message) error {
 			continue
 		}
 		out.Topic = string(name)
-		if !msg.Retain && a.mqtt.interest != nil && !a.mqtt.interest.Wants(out.Topic) {
+		if !msg.Retain && !a.mqtt.wants(out.Topic) {
 			continue
 		}
 		if !encoded {
@@ -78,7 +78,7 @@ func (a *mqttNamespace) publish(msg *rooms.Message) error {
 		if msg.Retain && len(out.Payload) == 0 {
 			return errors.Join(errs, ErrRetainEmpty)
 		}
-		if err := a.mqtt.broker.Publish(context.Background(), &out); err != nil {
+		if err := a.mqtt.send(&out); err != nil {
 			errs = errors.Join(errs, fmt.Errorf("publish %q: %w", out.Topic, err))
 		}
 	}
@@ -144,7 +144,7 @@ func (a *mqttNamespace) lastValues(id rooms.SocketID, kind topic.Kind, name stri
 // Emitted implements Watcher: what a socket emits to the server goes out on its from or call
 // topic, if anybody wants it.
 func (a *mqttNamespace) Emitted(e *Emitted) {
-	if a.mqtt.interest != nil && !a.mqtt.interest.Subscribed() {
+	if a.mqtt.interest != nil && !a.mqtt.interest.Subscribed() && a.mqtt.watches.Len() == 0 {
 		return
 	}
 	addr := topic.Address{Kind: topic.From, Namespace: a.local.Namespace(), Name: e.ID, Event: e.Event}
@@ -152,7 +152,7 @@ func (a *mqttNamespace) Emitted(e *Emitted) {
 		addr.Kind, addr.ID = topic.Call, e.Ack
 	}
 	name, err := a.mqtt.codec.Name(addr)
-	if err != nil || a.mqtt.interest != nil && !a.mqtt.interest.Wants(string(name)) {
+	if err != nil || !a.mqtt.wants(string(name)) {
 		return // an event whose name fits no topic is for the listeners here alone
 	}
 	out := broker.Message{Topic: string(name), QoS: 1}
@@ -162,9 +162,14 @@ func (a *mqttNamespace) Emitted(e *Emitted) {
 		out.ResponseTopic = string(reply)
 	}
 	if err == nil {
-		err = a.mqtt.broker.Publish(context.Background(), &out)
+		err = a.mqtt.send(&out)
 	}
 	if err != nil {
 		a.mqtt.log.Warn("event of a socket not published", zap.String("topic", out.Topic), zap.Error(err))
 	}
+}
+
+// Watch implements TopicWatcher.
+func (a *mqttNamespace) Watch(filter string, fn func(*broker.Message)) (stop func(), err error) {
+	return a.mqtt.Watch(filter, fn)
 }

@@ -77,12 +77,13 @@ type Message struct {
 	ExceptRooms   []Room
 	ExceptSockets []SocketID
 
-	Volatile bool // may be dropped where a connection is not ready
-	Local    bool // stays on this server, and off MQTT
-	Retain   bool // is also the last value of its topic
-	QoS      byte // MQTT quality of service of the publish, 0 to 2
-	Expiry   uint32 // seconds after which the broker forgets it; 0: never
-	Verbatim bool // is not to be compressed on its way to sockets of this server
+	Volatile  bool   // may be dropped where a connection is not ready
+	Transient bool   // is not kept for sockets that may come back
+	Local     bool   // stays on this server, and off MQTT
+	Retain    bool   // is also the last value of its topic
+	QoS       byte   // MQTT quality of service of the publish, 0 to 2
+	Expiry    uint32 // seconds after which the broker forgets it; 0: never
+	Verbatim  bool   // is not to be compressed on its way to sockets of this server
 
 	// Only names the one socket of the targets that is to receive it, if not empty: a last
 	// value, for a socket that has joined.

@@ -18,6 +18,7 @@ import (
 // by many goroutines.
 type BroadcastOperator struct {
 	nsp           *Namespace
+	from          *Socket // on whose behalf, nil for the server
 	targets       []rooms.Target
 	exceptRooms   []rooms.Room
 	exceptSockets []rooms.SocketID
@@ -154,6 +155,15 @@ func (b *BroadcastOperator) message(event string, values []any) (*rooms.Message,
 	if err := checkEvent(event); err != nil {
 		return nil, err
 	}
+	if b.from != nil {
+		targets := b.targets
+		if len(targets) == 0 {
+			targets = toAll
+		}
+		if err := b.from.mayEmit(targets, event); err != nil {
+			return nil, err
+		}
+	}
 	a, err := args.Encode(values...)
 	if err != nil {
 		return nil, fmt.Errorf("emit %q: %w", event, err)
@@ -236,7 +246,7 @@ var deliveries = sync.Pool{New: func() any { return new(delivery) }}
 // enqueue puts p into the queues of the sockets that m is for. With a memory,
 // queues and log have the same order.
 func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, each func(*Socket) bool) error {
-	logged := n.memory != nil && !m.Volatile && !p.HasID
+	logged := n.memory != nil && !m.Volatile && !m.Transient && !p.HasID
 	if logged {
 		n.memory.mu.Lock()
 		defer n.memory.mu.Unlock()
@@ -278,6 +288,9 @@ func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, eac
 	}
 	return nil
 }
+
+// toAll are the targets of an operator that names none.
+var toAll = []rooms.Target{{Kind: rooms.ToAll}}
 
 // selection says which sockets a message is for.
 func selection(m *rooms.Message) rooms.Selection {

@@ -32,6 +32,10 @@ func (s *Socket) open() {
 			s.privateID = s.nsp.server.newSocketID()
 		}
 	}
+	if err := s.admitPrincipal(); err != nil {
+		s.refuse(err)
+		return
+	}
 	if past == nil || s.nsp.memory.opts.RunMiddleware {
 		if err := s.nsp.admit(s); err != nil {
 			s.refuse(err)
@@ -65,6 +69,8 @@ func (s *Socket) enter(past *session, seen uint64) bool {
 	}
 	s.mu.Lock()
 	ok := s.state == socketConnecting && s.enterLocked(past, seen) // else the client left while the middleware ran
+	early := s.early
+	s.early = nil
 	s.mu.Unlock()
 	if m != nil {
 		m.mu.Unlock()
@@ -72,6 +78,13 @@ func (s *Socket) enter(past *session, seen uint64) bool {
 	if ok {
 		s.client.conn.Flush()
 		s.nsp.index.Tell()
+		for _, name := range early {
+			if isTopicRoom(name) {
+				if err := s.Join(name); err != nil {
+					s.nsp.server.log.Info("topic room not joined", zap.String("socket", s.id), zap.Error(err))
+				}
+			}
+		}
 		if s.nsp.watcher != nil && past == nil {
 			s.nsp.watcher.Joined(s.id, s.Rooms(), true)
 		}
@@ -105,8 +118,7 @@ func (s *Socket) enterLocked(past *session, seen uint64) bool {
 		s.client.conn.Close(engine.ForcedClose)
 		return false
 	}
-	s.nsp.index.Join(s.id, s.early...)
-	s.early = nil
+	s.nsp.index.Join(s.id, slices.DeleteFunc(slices.Clone(s.early), isTopicRoom)...)
 	if mem := s.nsp.memory; mem != nil {
 		mem.here[s.privateID] = s
 		if past == nil {
@@ -192,6 +204,7 @@ func (s *Socket) closeWith(reason string, discard bool, goodbye func()) {
 	if goodbye != nil && before == socketConnected {
 		goodbye()
 	}
+	s.nsp.topics.left(left)
 	s.nsp.index.Tell()
 	for _, fn := range acks {
 		fn(Args{}, ErrDisconnected)
@@ -251,6 +264,14 @@ func (s *Socket) dispatch(e *Event) {
 				return
 			}
 		}
+	}
+	if err := s.mayEmit(toServer, e.Name()); err != nil {
+		s.nsp.server.log.Info("event not allowed", zap.String("socket", s.id), zap.String("event", e.Name()))
+		s.fail(err)
+		if e.WantsAck() {
+			_ = e.Ack(map[string]string{"error": ErrNotAllowed.Error()}) // the client may be gone, then nobody waits
+		}
+		return
 	}
 	s.tell(e)
 	s.mu.Lock()

@@ -26,7 +26,6 @@ type mqttDoor struct {
 	server  *Server
 	broker  broker.Broker
 	topics  topic.Codec
-	policy  acl.Policy
 	adapter *adapter.MQTT
 	clients broker.Clients // nil when the broker does not show its clients
 	conns   connServer     // nil when it takes no connections from elsewhere
@@ -41,28 +40,33 @@ type connServer interface {
 // startTimeout bounds how long New waits for the broker.
 const startTimeout = 10 * time.Second
 
-func openMQTT(srv *Server) (*mqttDoor, error) {
-	topics, err := topic.New(&topic.Options{Prefix: srv.opts.Prefix})
-	if err != nil {
-		return nil, fmt.Errorf("option Prefix: %w", err)
-	}
+func openMQTT(srv *Server, topics topic.Codec) *mqttDoor {
 	b := srv.opts.Broker
 	d := &mqttDoor{
 		server: srv, broker: b, topics: topics,
-		policy: srv.opts.Policy,
 	}
-	if d.policy == nil {
-		d.policy = acl.NewDefault(topics)
-	}
+	d.clients, _ = b.(broker.Clients)
 	d.adapter = adapter.NewMQTT(b, &adapter.MQTTOptions{
 		Topics: topics, AckTimeout: srv.opts.AckTimeout, Logger: srv.log,
 		MayRespond: func(clientID, name string) bool {
-			return d.policy.CanPublish(&acl.Principal{ID: clientID}, topic.Name(name))
+			return d.mayPublish(clientID, topic.Name(name))
 		},
 	})
-	d.clients, _ = b.(broker.Clients)
 	d.conns, _ = b.(connServer)
-	return d, nil
+	return d
+}
+
+// mayPublish decides for an MQTT client by its identifier.
+func (d *mqttDoor) mayPublish(clientID string, name topic.Name) bool {
+	p := &acl.Principal{ID: clientID}
+	if d.clients != nil {
+		if c, ok := d.clients.Find(clientID); ok {
+			if known, ok := c.Principal.(*acl.Principal); ok {
+				p = known
+			}
+		}
+	}
+	return d.server.access.policy.CanPublish(p, name)
 }
 
 func (d *mqttDoor) start() error {
@@ -72,31 +76,12 @@ func (d *mqttDoor) start() error {
 		return fmt.Errorf("broker: %w", err)
 	}
 	if g, ok := d.broker.(broker.Guarded); ok {
-		g.SetAccess(d.access())
+		g.SetAccess(d.server.access.mqtt(d.server.hasSocket))
 	}
 	return nil
 }
 
 func (d *mqttDoor) close() { d.adapter.Stop() }
-
-// access is the default policy (docs/TOPICS.md), and keeps MQTT clients from taking the
-// id of a live socket, whose private messages they would receive.
-func (d *mqttDoor) access() broker.Access {
-	policy := d.policy
-	// Nobody has checked the user name, so it gives no rights.
-	principal := func(c *broker.Client) *acl.Principal { return &acl.Principal{ID: c.ID} }
-	return broker.Access{
-		Authenticate: func(c *broker.Client) error {
-			if d.server.hasSocket(c.ID) {
-				return fmt.Errorf("%w: %q is the id of a socket", broker.ErrClientID, c.ID)
-			}
-			return nil
-		},
-		Publish:   func(c *broker.Client, name string) bool { return policy.CanPublish(principal(c), topic.Name(name)) },
-		Subscribe: func(c *broker.Client, f string) bool { return policy.CanSubscribe(principal(c), topic.Filter(f)) },
-		Receive:   func(c *broker.Client, name string) bool { return policy.CanReceive(principal(c), topic.Name(name)) },
-	}
-}
 
 func (srv *Server) hasSocket(id rooms.SocketID) bool {
 	srv.mu.RLock()

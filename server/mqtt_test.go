@@ -72,7 +72,23 @@ func (d *device) connect(addr, id string) (code byte, err error) {
 	return d.connectOn(conn, id)
 }
 
+// login connects with a user name and password.
+func (d *device) login(addr, id, user, password string) (code byte, err error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return 0, err
+	}
+	return d.connectWith(conn, &paho.Connect{
+		ClientID: id, CleanStart: true, KeepAlive: 30,
+		UsernameFlag: true, Username: user, PasswordFlag: true, Password: []byte(password),
+	})
+}
+
 func (d *device) connectOn(conn net.Conn, id string) (code byte, err error) {
+	return d.connectWith(conn, &paho.Connect{ClientID: id, CleanStart: true, KeepAlive: 30})
+}
+
+func (d *device) connectWith(conn net.Conn, p *paho.Connect) (code byte, err error) {
 	d.received = make(chan *paho.Publish, 10_000)
 	d.client = paho.NewClient(paho.ClientConfig{
 		Conn: packets.NewThreadSafeConn(conn), // it writes a packet in pieces, and pings beside them
@@ -82,7 +98,7 @@ func (d *device) connectOn(conn net.Conn, id string) (code byte, err error) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
 	defer cancel()
-	ack, err := d.client.Connect(ctx, &paho.Connect{ClientID: id, CleanStart: true, KeepAlive: 30})
+	ack, err := d.client.Connect(ctx, p)
 	if ack != nil {
 		code = ack.ReasonCode
 	}
@@ -94,15 +110,19 @@ func (d *device) connectOn(conn net.Conn, id string) (code byte, err error) {
 
 func (d *device) subscribe(filters ...string) {
 	d.t.Helper()
+	if _, err := d.trySubscribe(filters...); err != nil {
+		d.t.Fatalf("subscribe %q: %v", filters, err)
+	}
+}
+
+func (d *device) trySubscribe(filters ...string) (*paho.Suback, error) {
 	var s paho.Subscribe
 	for _, f := range filters {
 		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: f, QoS: 1})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
 	defer cancel()
-	if _, err := d.client.Subscribe(ctx, &s); err != nil {
-		d.t.Fatalf("subscribe %q: %v", filters, err)
-	}
+	return d.client.Subscribe(ctx, &s)
 }
 
 // publish returns the reason code of the acknowledgement.

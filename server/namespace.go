@@ -19,7 +19,8 @@ type Namespace struct {
 	server  *Server
 	index   *rooms.Index[*Socket]
 	adapter adapter.Adapter
-	watcher adapter.Watcher  // the adapter, if it follows what sockets do; else nil
+	watcher adapter.Watcher // the adapter, if it follows what sockets do; else nil
+	topics  topicRooms
 	memory  *recovery        // of clients that may come back; nil without Options.Recovery
 	parent  *ParentNamespace // that it came from; nil for one from Server.Of
 
@@ -42,6 +43,8 @@ func newNamespace(srv *Server, name string) *Namespace {
 	}
 	n.adapter = srv.openAdapter(n)
 	n.watcher, _ = n.adapter.(adapter.Watcher)
+	n.topics.nsp = n
+	n.topics.watcher, _ = n.adapter.(adapter.TopicWatcher)
 	return n
 }
 

@@ -11,6 +11,7 @@ import (
 	"siomq/adapter"
 	"siomq/adapter/broker"
 	"siomq/rooms/acl"
+	"siomq/server/auth"
 	"siomq/server/engine"
 	"siomq/server/packet"
 )
@@ -62,8 +63,11 @@ type Options struct {
 	// Prefix is the first level, or levels, of the topic namespace. Default "sio".
 	Prefix string
 
-	// Policy decides what MQTT clients may publish, subscribe to and receive. Default: the policy of
-	// docs/TOPICS.md.
+	// Authenticator says who connects, at both doors. A socket that it refuses gets connect_error "not
+	// authorized", an MQTT client reason code 0x86. Nil: everybody is let in, and is nobody.
+	Authenticator auth.Authenticator
+	// Policy decides who may do what, at both doors. Nil: the policy of docs/TOPICS.md, by which
+	// sockets may be in every room.
 	Policy acl.Policy
 	// AckTimeout is how long acknowledgements of sockets are waited for on behalf of an MQTT
 	// client that gave a Response Topic. Default 60 s.

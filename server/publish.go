@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"siomq/adapter"
+	"siomq/adapter/broker"
 	"siomq/rooms"
 	"siomq/rooms/args"
 )
@@ -66,6 +67,9 @@ func (p *Publish) SetArgs(values ...any) error {
 // Receive implements adapter.Local: middleware, then the sockets here. What a server
 // published, and the broker retained, has been through no middleware.
 func (n *Namespace) Receive(m *rooms.Message, c *adapter.Call) error {
+	if m.ClientID != "" && (m.Event == TopicEvent || isTopicRoom(m.Targets[0].Name) && m.Targets[0].Kind == rooms.ToRoom) {
+		return fmt.Errorf("event %q of room %q: %w: only the server says what was published", m.Event, m.Targets[0].Name, broker.ErrRefused)
+	}
 	n.mu.Lock()
 	middleware := n.publish
 	n.mu.Unlock()

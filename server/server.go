@@ -17,6 +17,7 @@ import (
 
 	"siomq/adapter"
 	"siomq/rooms"
+	"siomq/rooms/topic"
 	"siomq/server/engine"
 	"siomq/server/packet"
 )
@@ -35,6 +36,7 @@ type Server struct {
 	codec4  packet.Codec // of clients with protocol revision 4
 	engine  *engine.Server
 	mqtt    *mqttDoor // nil without a broker
+	access  *access
 	bundles bundles
 
 	counters counters
@@ -67,11 +69,14 @@ func New(o *Options) (*Server, error) {
 	if srv.engine, err = engine.New(&opts.Engine, srv.accept); err != nil {
 		return nil, err
 	}
+	topics, err := topic.New(&topic.Options{Prefix: opts.Prefix})
+	if err != nil {
+		srv.engine.Close()
+		return nil, fmt.Errorf("option Prefix: %w", err)
+	}
+	srv.access = newAccess(&opts, topics)
 	if opts.Broker != nil {
-		if srv.mqtt, err = openMQTT(srv); err != nil {
-			srv.engine.Close()
-			return nil, err
-		}
+		srv.mqtt = openMQTT(srv, topics)
 	}
 	srv.Namespace = newNamespace(srv, "/")
 	srv.namespaces["/"] = srv.Namespace

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"siomq/rooms"
+	"siomq/rooms/acl"
 	"siomq/rooms/args"
 	"siomq/server/packet"
 )
@@ -46,7 +48,8 @@ type Socket struct {
 	leaving    []func(reason string) // OnDisconnecting
 	gone       []func(reason string) // OnDisconnect
 	data       any
-	user       string            // who it is, see SetUser
+	principal  *acl.Principal    // who it is; set once, before it is admitted
+	user       string            // see SetUser
 	early      []string          // keys of rooms joined in a middleware, before it is a member
 	lastRooms  []string          // keys of those it was in, while OnDisconnecting runs
 	calls      map[string]*Event // which backends may acknowledge, by id
@@ -146,9 +149,16 @@ func (s *Socket) Context() context.Context {
 }
 
 // Join puts the socket into rooms; in a namespace middleware, as soon as it is
-// admitted. The error is ErrDisconnected when it is not in the namespace any more; it is
-// then in no room.
+// admitted. The error is ErrDisconnected when it is not in the namespace any more, it is
+// then in no room, and ErrNotAllowed when Options.Policy says no, it is then in none of these.
+//
+// A room "topic:" and a topic filter is that MQTT subscription: the socket receives every publish that
+// matches as the event TopicEvent ("mqtt") with three arguments: the topic, the payload, and an object with qos,
+// retain and what else the publish has.
 func (s *Socket) Join(names ...rooms.Room) error {
+	if err := s.mayJoin(names); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	if s.state == socketConnecting {
 		s.early = append(s.early, roomKeys(names)...)
@@ -156,6 +166,24 @@ func (s *Socket) Join(names ...rooms.Room) error {
 		return nil
 	}
 	s.mu.Unlock()
+	var errs error
+	if slices.ContainsFunc(names, isTopicRoom) {
+		for _, name := range names {
+			if isTopicRoom(name) {
+				errs = errors.Join(errs, s.nsp.topics.join(s, name))
+			}
+		}
+		names = slices.DeleteFunc(slices.Clone(names), isTopicRoom)
+	}
+	if len(names) > 0 {
+		errs = errors.Join(errs, s.joinRooms(names))
+	}
+	s.nsp.index.Tell()
+	return errs
+}
+
+// joinRooms puts the socket into rooms that are not topic rooms.
+func (s *Socket) joinRooms(names []rooms.Room) error {
 	joined := names
 	if s.nsp.watcher != nil {
 		joined = slices.DeleteFunc(slices.Clone(names), func(r rooms.Room) bool { return s.nsp.index.Has(s.id, roomKey(r)) })
@@ -163,7 +191,6 @@ func (s *Socket) Join(names ...rooms.Room) error {
 	if !s.nsp.index.Join(s.id, roomKeys(names)...) {
 		return fmt.Errorf("join %q: %w", names, ErrDisconnected)
 	}
-	s.nsp.index.Tell()
 	if s.nsp.watcher != nil && len(joined) > 0 {
 		s.nsp.watcher.Joined(s.id, joined, false)
 	}
@@ -179,7 +206,11 @@ func (s *Socket) Leave(name rooms.Room) {
 		return
 	}
 	s.mu.Unlock()
-	s.nsp.index.Leave(s.id, roomKey(name))
+	if isTopicRoom(name) {
+		s.nsp.topics.leave(s, name)
+	} else {
+		s.nsp.index.Leave(s.id, roomKey(name))
+	}
 	s.nsp.index.Tell()
 }
 
@@ -432,7 +463,7 @@ func (s *Socket) Except(names ...rooms.Room) *BroadcastOperator {
 
 // Broadcast starts a broadcast to everyone in the namespace but this socket.
 func (s *Socket) Broadcast() *BroadcastOperator {
-	return &BroadcastOperator{nsp: s.nsp, exceptSockets: []rooms.SocketID{s.id}}
+	return &BroadcastOperator{nsp: s.nsp, from: s, exceptSockets: []rooms.SocketID{s.id}}
 }
 
 // ToSocket starts a private message to a socket or an MQTT client, see

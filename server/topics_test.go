@@ -11,6 +11,7 @@ import (
 	"github.com/eclipse/paho.golang/paho"
 
 	"siomq/internal/siotest"
+	"siomq/rooms"
 	"siomq/rooms/acl"
 	"siomq/rooms/topic"
 	"siomq/server"
@@ -18,11 +19,14 @@ import (
 )
 
 // open is a policy that allows everything, as a backend may everything.
-type open struct{ acl.Policy }
+type open struct{}
 
-func (open) CanPublish(*acl.Principal, topic.Name) bool     { return true }
-func (open) CanSubscribe(*acl.Principal, topic.Filter) bool { return true }
-func (open) CanReceive(*acl.Principal, topic.Name) bool     { return true }
+func (open) CanConnect(*acl.Principal, string) bool                    { return true }
+func (open) CanJoin(*acl.Principal, string, rooms.Room) bool           { return true }
+func (open) CanEmit(*acl.Principal, string, rooms.Target, string) bool { return true }
+func (open) CanPublish(*acl.Principal, topic.Name) bool                { return true }
+func (open) CanSubscribe(*acl.Principal, topic.Filter) bool            { return true }
+func (open) CanReceive(*acl.Principal, topic.Name) bool                { return true }
 
 func TestLastValueOnJoining(t *testing.T) {
 	io, url, addr := startBoth(t, nil)

@@ -5,6 +5,7 @@ package broker
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 )
 
@@ -22,7 +23,10 @@ var (
 )
 
 // Property is an MQTT 5 user property.
-type Property struct{ Key, Value string }
+type Property struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // Message is one MQTT publish, in either direction. The receiver of a Message
 // must not modify it, and must copy what it keeps beyond the call.
@@ -98,10 +102,17 @@ type Client struct {
 	Addr     string // remote address, for people to read
 	Listener string // "tcp", "ws"
 	Version  byte   // 3 (3.1), 4 (3.1.1) or 5
+
+	// Certificates is the verified client certificate with its issuers; nil without one.
+	Certificates []*x509.Certificate
+
+	// Principal is what Access.Authenticate puts here, for the other functions of Access.
+	Principal any
 }
 
-// Access decides what MQTT clients may do. A nil function allows. The functions
-// must not block: they run while a packet is processed.
+// Access decides what MQTT clients may do. A nil function allows. Authenticate
+// may take its time, within the client's time to connect; the other functions must not
+// block, since they run while a packet is processed.
 type Access struct {
 	// Authenticate decides a CONNECT. ErrClientID refuses the client
 	// identifier (0x85), any other error the credentials (0x86).
@@ -150,6 +161,9 @@ type ClientEvent struct {
 type Clients interface {
 	// Connected calls yield for each connected client with its filters.
 	Connected(yield func(c Client, filters []string) bool)
+	// Find returns the MQTT client that connected last under this client identifier; ok is false
+	// when there is no session of it.
+	Find(clientID string) (c Client, ok bool)
 	// Known reports whether a session with this client identifier exists,
 	// connected or not.
 	Known(clientID string) bool

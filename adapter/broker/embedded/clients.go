@@ -65,6 +65,17 @@ func (b *Broker) Known(clientID string) bool {
 	return ok
 }
 
+// Find implements [broker.Clients].
+func (b *Broker) Find(clientID string) (broker.Client, bool) {
+	b.mu.Lock()
+	s := b.sessions[clientID]
+	b.mu.Unlock()
+	if s == nil {
+		return broker.Client{}, false
+	}
+	return *s.client.Load(), true
+}
+
 // Wants implements [broker.Interest].
 func (b *Broker) Wants(topic string) bool { return b.index.wants(topic) }
 
