@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestFormPayload(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := engine.FormPayload([]byte(c.body))
-			if string(got) != c.want || err != c.err { //nolint:errorlint // the sentinel itself
+			if string(got) != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%q: %q, %v, want %q, %v", c.body, got, err, c.want, c.err)
 			}
 		})

@@ -87,7 +87,8 @@ func TestFrames3(t *testing.T) {
 		if got := engine.Frames3(m, c.b64); string(got) != c.want {
 			t.Errorf("base64 %v: %q, want %q", c.b64, got, c.want)
 		}
-		if &engine.Frames3(m, c.b64)[0] != &engine.Frames3(m, c.b64)[0] {
+		first, second := engine.Frames3(m, c.b64), engine.Frames3(m, c.b64)
+		if &first[0] != &second[0] {
 			t.Errorf("base64 %v: made twice", c.b64)
 		}
 	}
