@@ -100,7 +100,7 @@ type Client struct {
 	Username string
 	Password []byte // only during Authenticate
 	Addr     string // remote address, for people to read
-	Listener string // "tcp", "ws"
+	Listener string // where it came in: "tcp", "tls", "unix", "ws" or a name of its own
 	Version  byte   // 3 (3.1), 4 (3.1.1) or 5
 
 	// Certificates is the verified client certificate with its issuers; nil without one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,13 +23,13 @@ import (
 // called by many goroutines at once.
 type Broker struct {
 	// fixed after New
-	opts     Options
-	log      *zap.Logger
-	limits   topic.Limits
-	mqtt     *mqtt.Server
-	listener net.Listener  // nil without Addr
-	ready    chan struct{} // closed by SetAccess
-	closing  chan struct{} // closed by Close
+	opts      Options
+	log       *zap.Logger
+	limits    topic.Limits
+	mqtt      *mqtt.Server
+	listeners []*listener
+	ready     chan struct{} // closed by SetAccess
+	closing   chan struct{} // closed by Close
 
 	access    atomic.Pointer[broker.Access]
 	index     index
@@ -53,7 +52,7 @@ var (
 	_ broker.Clients  = (*Broker)(nil)
 )
 
-// New starts a broker, which listens at once when o.Addr is set. Every CONNECT waits
+// New starts a broker, which listens at once on o.Addr and o.Listeners. Every CONNECT waits
 // until SetAccess was called. A nil o has the defaults.
 func New(o *Options) (*Broker, error) {
 	opts, err := o.withDefaults()
@@ -73,11 +72,11 @@ func New(o *Options) (*Broker, error) {
 	if b.mqtt, err = newMochi(b); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	if opts.Addr != "" {
-		if b.listener, err = net.Listen("tcp", opts.Addr); err != nil {
-			return nil, fmt.Errorf("embedded broker: listen on %q: %w", opts.Addr, err)
-		}
-		b.spawn(b.serve)
+	if b.listeners, err = listenAll(&opts); err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	for _, l := range b.listeners {
+		b.spawn(func() { b.serve(l) })
 	}
 	return b, nil
 }
@@ -110,14 +109,6 @@ func (b *Broker) capExpiry(seconds uint32) uint32 {
 		return uint32(min(int64(seconds), int64((most+time.Second-1)/time.Second)))
 	}
 	return seconds
-}
-
-// Addr returns the address listened on, nil without one.
-func (b *Broker) Addr() net.Addr {
-	if b.listener == nil {
-		return nil
-	}
-	return b.listener.Addr()
 }
 
 // SetAccess implements [broker.Guarded].
@@ -287,8 +278,8 @@ func (b *Broker) Close(ctx context.Context) error {
 		open = append(open, c)
 	}
 	b.mu.Unlock()
-	if first && b.listener != nil {
-		_ = b.listener.Close()
+	if first {
+		closeAll(b.listeners)
 	}
 	for _, c := range open {
 		c.closeLater(&closeError{codeShuttingDown, reasonShutdown, ""})
@@ -302,7 +293,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-finished:
 	case <-ctx.Done():
 		for _, c := range open {
-			_ = c.nc.Close()
+			c.cut()
 		}
 		return fmt.Errorf("close broker: %w", ctx.Err())
 	}

@@ -300,7 +300,10 @@ func (c *conn) finish() {
 		_ = c.nc.SetWriteDeadline(time.Unix(1, 0))
 	}
 	c.w.drain()
-	if ours {
+	switch {
+	case c.w.failed():
+		c.cut()
+	case ours:
 		c.linger()
 	}
 	_ = c.nc.Close()

@@ -1,7 +1,7 @@
 // Package embedded is an MQTT broker inside the process, with mochi-mqtt at its
 // core. [New] makes a [Broker], which implements the interfaces of package
-// broker; it listens on TCP and takes connections from elsewhere, such as
-// WebSockets, by [Broker.ServeConn].
+// broker; it listens on TCP, TLS and Unix sockets ([Listener]) and takes connections
+// from elsewhere, such as WebSockets, by [Broker.ServeConn].
 //
 //	b, err := embedded.New(&embedded.Options{Addr: "127.0.0.1:1883"})
 //	if err != nil {

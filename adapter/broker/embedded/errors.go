@@ -52,6 +52,7 @@ func violation(detail string) *closeError {
 const (
 	reasonClosed       = "connection closed"
 	reasonConnectTime  = "connect timeout"
+	reasonTLS          = "TLS handshake"
 	reasonKeepAlive    = "keep alive timeout"
 	reasonOverflow     = "queue overflow"
 	reasonTakenOver    = "session taken over"

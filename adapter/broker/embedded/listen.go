@@ -13,36 +13,13 @@ import (
 	"siomq/adapter/broker"
 )
 
-// serve accepts connections until the listener is closed.
-func (b *Broker) serve() {
-	for delay := time.Duration(0); ; {
-		nc, err := b.listener.Accept()
-		if err == nil {
-			delay = 0
-			if !b.spawn(func() { _ = b.ServeConn(nc, "tcp") }) {
-				_ = nc.Close()
-			}
-			continue
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		// Out of file descriptors, most likely: wait for some to be given back.
-		delay = min(max(2*delay, 5*time.Millisecond), time.Second)
-		b.log.Warn("mqtt accept", zap.Error(err), zap.Duration("retry", delay))
-		select {
-		case <-time.After(delay):
-		case <-b.closing:
-			return
-		}
-	}
-}
-
 // ServeConn serves a connection that came by another way, such as a WebSocket.
 // listener names that way in Client.Listener. It blocks until the connection
 // has ended and closes nc. The error says why when the client is to blame.
 //
-// nc needs working deadlines; see [TryWriter] for what else is good to have.
+// nc needs working deadlines; see [TryWriter] for what else is good to have. When
+// it is a *tls.Conn, or has a method NetConn that leads to one, the handshake is made
+// if need be and Client.Certificates is set.
 func (b *Broker) ServeConn(nc net.Conn, listener string) error {
 	c := b.newConn(nc, listener)
 	b.mu.Lock()
@@ -87,6 +64,10 @@ func (c *conn) run(listener string) {
 	}()
 	// mochi comes in after CONNECT, so who only connects costs neither its
 	// client nor its goroutines.
+	if why := c.handshake(); why != nil {
+		c.closeLater(why)
+		return
+	}
 	if c.next() != nil {
 		return
 	}

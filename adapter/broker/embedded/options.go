@@ -10,12 +10,14 @@ import (
 	"siomq/rooms/topic"
 )
 
-// Options are the settings of a Broker. The zero value works: no TCP listener,
+// Options are the settings of a Broker. The zero value works: no listener,
 // and limits that keep a stranger from using up the process.
 type Options struct {
 	// Addr is the TCP address to listen on, such as "127.0.0.1:1883". Empty:
-	// no listener, connections come by ServeConn only.
+	// not there, connections come by Listeners and ServeConn only.
 	Addr string
+	// Listeners beside Addr: TLS, Unix sockets, more addresses.
+	Listeners []Listener
 	// Logger; nil is silent.
 	Logger *zap.Logger
 

@@ -83,6 +83,13 @@ func (w *writer) overflowed() bool {
 	return w.over
 }
 
+// failed reports whether some of what was queued will not arrive.
+func (w *writer) failed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.over || w.err != nil
+}
+
 // stop makes send refuse. What is queued still leaves.
 func (w *writer) stop() {
 	w.mu.Lock()
