@@ -93,6 +93,7 @@ func emitOf(addr topic.Address, p *broker.Message) (*rooms.Message, error) {
 		Retain:    p.Retain,
 		QoS:       p.QoS,
 		ClientID:  p.ClientID,
+		Hops:      p.Hops(),
 	}, nil
 }
 

@@ -56,6 +56,7 @@ func (a *mqttNamespace) publish(msg *rooms.Message) error {
 		targets = everyone
 	}
 	out := broker.Message{QoS: msg.QoS, Retain: msg.Retain, MessageExpiry: msg.Expiry}
+	out.SetHops(msg.Hops)
 	encoded := false
 	var errs error
 	var buf [256]byte

@@ -92,4 +92,7 @@ type Message struct {
 	// ClientID is the MQTT client identifier of the publisher, empty when the
 	// message was emitted by a server.
 	ClientID string
+
+	// Hops is how many bridges to other topics it has passed (adapter/bridge).
+	Hops uint8
 }

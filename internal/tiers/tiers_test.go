@@ -52,6 +52,8 @@ var tiers = []tier{
 		"the suite that every broker passes knows none of them"},
 	{"siomq/adapter/payload", []string{"siomq/rooms/...", msgpack},
 		"a codec of arguments and payloads, independent of servers and brokers"},
+	{"siomq/adapter/bridge", []string{"siomq/adapter/broker", "siomq/adapter/payload", "siomq/rooms/...", zap},
+		"maps topics to rooms for any server and over any broker; it declares the emitter that it needs"},
 	{"siomq/adapter", []string{"siomq/adapter/broker", "siomq/adapter/payload", "siomq/rooms/...", zap + "/..."},
 		"the seam carries messages for any server and over any broker"},
 
@@ -64,7 +66,7 @@ var tiers = []tier{
 	{"siomq/server/auth", []string{jose + "/..."},
 		"who it is: it knows neither door, nor what a principal may do"},
 	{"siomq/server", []string{
-		"siomq/server/auth", "siomq/server/engine", "siomq/server/packet", "siomq/adapter", "siomq/adapter/broker", "siomq/adapter/payload",
+		"siomq/server/auth", "siomq/server/engine", "siomq/server/packet", "siomq/adapter", "siomq/adapter/bridge", "siomq/adapter/broker", "siomq/adapter/payload",
 		"siomq/rooms/...", "siomq/internal/ws", zap + "/..."},
 		"all parts meet here, but brokers come as a broker.Broker"},
 
