@@ -365,7 +365,7 @@ func TestMQTTOverWebSocket(t *testing.T) {
 		if origin != "" {
 			o.HTTPHeader = map[string][]string{"Origin": {origin}}
 		}
-		conn, _, err := websocket.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/mqtt", o) //nolint:bodyclose // the library closes it
+		conn, _, err := websocket.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/mqtt", o)
 		return conn, err
 	}
 	conn, err := dial("")
@@ -450,7 +450,7 @@ func TestShutdownLeavesMQTTToTheBroker(t *testing.T) {
 	io, base, _ := startBoth(t, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/mqtt", //nolint:bodyclose // the library closes it
+	conn, _, err := websocket.Dial(ctx, strings.Replace(base, "http", "ws", 1)+"/mqtt",
 		&websocket.DialOptions{Subprotocols: []string{"mqtt"}})
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func dialMsgpack(t testing.TB, base string) *msgpackClient {
 	ctx, cancel := context.WithTimeout(context.Background(), siotest.Deadline)
 	t.Cleanup(cancel)
 	url := strings.Replace(base, "http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
-	conn, _, err := websocket.Dial(ctx, url, nil) //nolint:bodyclose // the library closes it
+	conn, _, err := websocket.Dial(ctx, url, nil)
 	if err != nil {
 		t.Fatalf("dial %s: %v", url, err)
 	}

@@ -122,10 +122,10 @@ func (c *Conn) inflate(data []byte) ([]byte, error) {
 		as.msg = out
 		c.giveInflated()
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return out, nil
-	case errInflated:
+	case errors.Is(err, errInflated):
 		return nil, violation(CodeTooBig, "message is too large")
 	default:
 		return nil, violation(CodeInvalidData, "compressed data is corrupt")

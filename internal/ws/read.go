@@ -74,7 +74,7 @@ func (c *Conn) ended(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return err
 	}
-	if err == io.EOF && (c.as.op != Continuation || c.in.w > c.in.r) {
+	if errors.Is(err, io.EOF) && (c.as.op != Continuation || c.in.w > c.in.r) {
 		err = io.ErrUnexpectedEOF
 	}
 	c.as.err = err

@@ -243,7 +243,9 @@ func TestStreamInterop(t *testing.T) {
 	if err := conn.Close(websocket.StatusNormalClosure, ""); err != nil {
 		t.Errorf("close handshake: %v", err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		t.Error("read after the close handshake: got no error")
+	}
 	if err := <-done; err != nil {
 		t.Errorf("server: %v", err)
 	}

@@ -21,7 +21,6 @@ var (
 	errNoPong       = errors.New("no pong within the ping timeout")
 	errNoPing       = errors.New("no ping within the ping interval and timeout")
 	errPanic        = errors.New("the handler panicked")
-	errRefused      = errors.New("the session was not accepted")
 	errCloseTimeout = errors.New("the client did not take what was queued before the close")
 )
 

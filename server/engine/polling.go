@@ -302,11 +302,11 @@ func (s *Socket) servePost(req *request) {
 	over := s.state.Load() == stateClosed
 	s.mu.Unlock()
 	switch {
-	case err == errTooLarge:
+	case errors.Is(err, errTooLarge):
 		s.srv.stats.tooLarge.Add(1)
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
-	case err == errClientClose:
+	case errors.Is(err, errClientClose):
 		_ = s.srv.respond(w, r, "text/html", okBody)
 	case err != nil || over:
 		w.Header().Set("Connection", "close")

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -283,12 +284,12 @@ func (s *Socket) packet(data []byte) error {
 // rejected is how the session ends after an error of packet.
 func rejected(err error) ending {
 	e := ending{reason: ParseError, err: err, frame: closeFrame}
-	switch err {
-	case errClientClose:
+	switch {
+	case errors.Is(err, errClientClose):
 		// The client knows that the session is over: its poll needs no close
 		// packet.
 		e.reason, e.err, e.poll = TransportClose, nil, noopMessage
-	case errHeartbeat:
+	case errors.Is(err, errHeartbeat):
 		e.reason = TransportError
 	}
 	return e

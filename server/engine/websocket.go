@@ -130,7 +130,7 @@ func (s *Socket) beginUpgrade(up *upgrade) bool {
 func (s *Socket) runUpgrade(up *upgrade) {
 	defer s.srv.wg.Done()
 	setDeadline(up.conn, time.Now().Add(s.srv.opts.UpgradeTimeout))
-	if err := up.conn.ReadLoop(&prober{s, up}); err == errUpgraded {
+	if err := up.conn.ReadLoop(&prober{s, up}); errors.Is(err, errUpgraded) {
 		s.readConn(up.conn)
 		return
 	}

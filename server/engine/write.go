@@ -1,5 +1,7 @@
 package engine
 
+import "errors"
+
 const (
 	// maxBatch is how many bytes are copied together for one write.
 	maxBatch = 32 << 10
@@ -23,7 +25,7 @@ func (s *Socket) Enqueue(m *Message) error {
 	m = s.formLocked(m)
 	err := s.enqueueLocked(m)
 	s.mu.Unlock()
-	if err == ErrQueueFull {
+	if errors.Is(err, ErrQueueFull) {
 		s.srv.stats.queueFull.Add(1)
 		s.end(ending{reason: TransportError, err: ErrQueueFull})
 	}
