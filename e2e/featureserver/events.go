@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"siomq/server"
 )
@@ -103,7 +106,10 @@ func (f *features) middleware(s *server.Socket) {
 // watch writes the journal of a socket.
 func (f *features) watch(s *server.Socket) {
 	s.OnDisconnecting(func(reason string) { f.journal.note("disconnecting", s.ID(), reason, s.Rooms()) })
-	s.OnDisconnect(func(reason string) { f.journal.note("disconnect", s.ID(), reason, len(s.Rooms()), s.Connected()) })
+	s.OnDisconnect(func(reason string) {
+		f.log.Info("disconnect", zap.String("socket", s.ID()), zap.String("reason", reason)) // for when nobody can ask
+		f.journal.note("disconnect", s.ID(), reason, len(s.Rooms()), s.Connected())
+	})
 	var incoming, outgoing *server.Listener
 	s.On("watch", func(e *server.Event) {
 		incoming = s.OnAny(func(e *server.Event) { f.journal.note("incoming "+s.ID(), e.Name(), list(e.Args())) })
@@ -138,6 +144,12 @@ func (f *features) values(s *server.Socket) {
 	})
 	// text acknowledges with the JSON that the server has of the arguments.
 	s.On("text", func(e *server.Event) { _ = e.Ack(string(e.Args().Raw)) })
+	// large(n) acknowledges with a string and binary data of n bytes each.
+	s.On("large", func(e *server.Event) {
+		var n int
+		err := e.Bind(&n)
+		acknowledge(e, err, strings.Repeat("x", n), make([]byte, n))
+	})
 	s.On("special", func(e *server.Event) {
 		type photo struct {
 			Name   string            `json:"name"`

@@ -49,7 +49,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	register(srv, j)
+	register(srv, j, opts.Logger)
 	return serve(srv, stdin, stdout)
 }
 

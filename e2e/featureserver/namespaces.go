@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.uber.org/zap"
+
 	"siomq/server"
 )
 
@@ -19,8 +21,8 @@ import (
 //	/token-*    by a function that asks for a token
 //	/asked-*    by a function that waits until a test decides
 //	/guarded    behind three middleware functions
-func register(srv *server.Server, j *journal) {
-	f := &features{server: srv, journal: j}
+func register(srv *server.Server, j *journal, log *zap.Logger) {
+	f := &features{server: srv, journal: j, log: log}
 	srv.OnNewNamespace(func(n *server.Namespace) { j.note("new namespace", n.Name()) })
 	for _, n := range []*server.Namespace{srv.Namespace, srv.Of("/guarded")} {
 		n.OnConnection(f.connected)
@@ -57,6 +59,7 @@ func register(srv *server.Server, j *journal) {
 type features struct {
 	server    *server.Server
 	journal   *journal
+	log       *zap.Logger
 	parents   []*server.ParentNamespace
 	decisions decisions
 }

@@ -5,6 +5,7 @@ import net from "node:net";
 export class Proxy {
   connections = []; // { received, sent } are the chunks from the server and from the client
   #pairs = new Set();
+  #silent = false;
   #listener;
 
   static async open(t, server) {
@@ -25,11 +26,11 @@ export class Proxy {
     this.#pairs.add(pair);
     client.on("data", (data) => {
       record.sent.push(data);
-      if (!pair.lost) upstream.write(data);
+      if (!pair.lost && !this.#silent) upstream.write(data);
     });
     upstream.on("data", (data) => {
       record.received.push(data);
-      if (!pair.lost) client.write(data);
+      if (!pair.lost && !this.#silent) client.write(data);
     });
     const end = () => {
       if (pair.lost) return; // each side is on its own
@@ -49,12 +50,22 @@ export class Proxy {
     }
   }
 
-  #close() {
-    this.#listener.close();
+  // cut breaks the connections that are open for both sides.
+  cut() {
     for (const { client, upstream } of this.#pairs) {
       client.destroy();
       upstream.destroy();
     }
+  }
+
+  // silence keeps every byte from now on.
+  silence() {
+    this.#silent = true;
+  }
+
+  #close() {
+    this.#listener.close();
+    this.cut();
   }
 
   // frames returns the WebSocket frames that the server sent, or with "sent" the client, on
@@ -74,6 +85,12 @@ export class Proxy {
       at += head + size;
     }
     return frames;
+  }
+
+  // polling reports whether a request waits for its response.
+  get polling() {
+    const count = (chunks, pattern) => Buffer.concat(chunks).toString("latin1").match(pattern)?.length ?? 0;
+    return this.connections.some(({ sent, received }) => count(sent, /^GET .* HTTP\/1\.1\r$/gm) > count(received, /^HTTP\/1\.1 .*\r$/gm));
   }
 
   // extensions is what the server agreed to, null for nothing.
