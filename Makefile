@@ -9,12 +9,15 @@ LINT := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 5s
 SOAK ?= 1m
 BENCH ?= .
+QUICK ?=
+ROWS ?=
+PEERS ?=
 ARGS ?=
 
 # The race detector needs a C compiler. Without one the tests run without it.
 RACE := $(if $(shell command -v $$(go env CC) 2>/dev/null),-race)
 
-.PHONY: help all run build pages programs test test-go test-js race soak e2e fuzz bench lint fmt cross clean
+.PHONY: help all run build pages programs test test-go test-js race soak e2e fuzz bench gobench lint fmt cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,7 +67,12 @@ fuzz: ## each fuzz target for FUZZTIME (5s)
 	  done; \
 	done
 
-bench: ## the Go benchmarks (BENCH=regexp)
+bench: ## siomq and its peers, one table (QUICK=1: two minutes; ROWS=, PEERS=, ARGS=-h)
+	@test -e e2e/peers/node_modules/.package-lock.json || \
+	  npm ci --prefix e2e/peers --ignore-scripts --no-audit --no-fund || echo "peers on Node and Bun are left out" >&2
+	go run ./e2e/bench $(if $(QUICK),-quick) $(if $(ROWS),-rows=$(ROWS)) $(if $(PEERS),-peers=$(PEERS)) $(ARGS)
+
+gobench: ## the Go benchmarks (BENCH=regexp)
 	go test -run='^$$' -bench='$(BENCH)' -benchmem ./...
 
 lint: pages cross ## golangci-lint, the other systems, the scripts

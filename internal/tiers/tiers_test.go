@@ -80,6 +80,10 @@ var tiers = []tier{
 		"the test server is written as a user would write it"},
 	{"siomq/e2e/featureserver", []string{"siomq/server", "siomq/server/engine", "siomq/server/packet", "siomq/rooms", "siomq/rooms/args", zap + "/..."},
 		"every option of the server, the parsers included"},
+	{"siomq/e2e/bench", []string{"golang.org/x/sys/unix"},
+		"the load generator knows the servers by what goes over the wire"},
+	{"siomq/e2e/bench/server", []string{"siomq/server", "siomq/rooms", "siomq/adapter/broker/embedded"},
+		"the measured server is written as a user would write it"},
 	{"siomq/e2e/aclserver", []string{"siomq/adapter/broker", "siomq/adapter/broker/embedded", "siomq/rooms/acl", "siomq/rooms/topic", "siomq/server/auth"},
 		"the broker with users and access rules, beside Mosquitto with the same files"},
 }

@@ -7,7 +7,6 @@ import (
 	"log"
 	"net/http"
 
-	"github.com/zishang520/engine.io/v2/events"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -27,7 +26,7 @@ func main() {
 
 func register(io *socket.Server, s *socket.Socket) {
 	on := func(event string, fn func(args ...any)) {
-		if err := s.On(events.EventName(event), fn); err != nil {
+		if err := s.On(event, fn); err != nil {
 			log.Fatal(err)
 		}
 	}
