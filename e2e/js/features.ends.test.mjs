@@ -74,7 +74,7 @@ overEach(variants, {}, ({ open, kind, transport, final, server, ...variant }) =>
   }
 });
 
-overEach(variants.filter((v) => v.kind !== "msgpack"), { pingInterval: 150, pingTimeout: 150 }, ({ open, transport, server, ...variant }) => {
+overEach(variants.filter((v) => v.kind !== "msgpack"), { pingInterval: 200, pingTimeout: 400 }, ({ open, transport, server, ...variant }) => {
   test("nothing is heard any more, on both sides", async (t) => {
     const proxy = await Proxy.open(t, server());
     const witness = await open(t).open();
@@ -99,7 +99,7 @@ test("a shutdown, on every transport", async (t) => {
 // https://socket.io/docs/v4/server-options/#connecttimeout
 describe("connectTimeout", () => {
   let server;
-  before(async () => (server = await startFeatureServer({ connectTimeout: 150 })));
+  before(async () => (server = await startFeatureServer({ connectTimeout: 300 })));
   after(() => server?.stop());
 
   test("ends a connection without a namespace", async (t) => {

@@ -33,7 +33,7 @@ export class Proxy {
       if (!pair.lost && !this.#silent) client.write(data);
     });
     const end = () => {
-      if (pair.lost) return; // each side is on its own
+      if (pair.lost || this.#silent) return; // each side is on its own
       client.destroy();
       upstream.destroy();
       this.#pairs.delete(pair);
