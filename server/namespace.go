@@ -45,6 +45,7 @@ func newNamespace(srv *Server, name string) *Namespace {
 	n.watcher, _ = n.adapter.(adapter.Watcher)
 	n.topics.nsp = n
 	n.topics.watcher, _ = n.adapter.(adapter.TopicWatcher)
+	n.adapter = srv.bridgeAdapter(n.adapter)
 	return n
 }
 

@@ -73,6 +73,10 @@ type Options struct {
 	// client that gave a Response Topic. Default 60 s.
 	AckTimeout time.Duration
 
+	// Bridge maps other MQTT topics to rooms and back, see package bridge and docs/BRIDGE.md. Its
+	// field Topics is set by the server. Nil: nothing is mapped. It needs Broker.
+	Bridge *BridgeOptions
+
 	// Logger receives what an operator should know. Default: silent.
 	Logger *zap.Logger
 }

@@ -67,8 +67,24 @@ func (p *Publish) SetArgs(values ...any) error {
 // Receive implements adapter.Local: middleware, then the sockets here. What a server
 // published, and the broker retained, has been through no middleware.
 func (n *Namespace) Receive(m *rooms.Message, c *adapter.Call) error {
+	m, err := n.admitPublish(m)
+	if err != nil {
+		return err
+	}
+	if c == nil {
+		err = n.Deliver(m)
+	} else {
+		c.Message = m
+		err = n.Call(c)
+	}
+	n.bridgeReceived(m)
+	return err
+}
+
+// admitPublish lets the middleware look at what an MQTT client published, and returns what they made of it.
+func (n *Namespace) admitPublish(m *rooms.Message) (*rooms.Message, error) {
 	if m.ClientID != "" && (m.Event == TopicEvent || isTopicRoom(m.Targets[0].Name) && m.Targets[0].Kind == rooms.ToRoom) {
-		return fmt.Errorf("event %q of room %q: %w: only the server says what was published", m.Event, m.Targets[0].Name, broker.ErrRefused)
+		return nil, fmt.Errorf("event %q of room %q: %w: only the server says what was published", m.Event, m.Targets[0].Name, broker.ErrRefused)
 	}
 	n.mu.Lock()
 	middleware := n.publish
@@ -77,14 +93,10 @@ func (n *Namespace) Receive(m *rooms.Message, c *adapter.Call) error {
 		p := &Publish{nsp: n, message: *m}
 		for _, fn := range middleware {
 			if err := n.contain(p, fn); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		m = &p.message
 	}
-	if c == nil {
-		return n.Deliver(m)
-	}
-	c.Message = m
-	return n.Call(c)
+	return m, nil
 }

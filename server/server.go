@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"siomq/adapter"
+	"siomq/adapter/bridge"
 	"siomq/rooms"
 	"siomq/rooms/topic"
 	"siomq/server/engine"
@@ -35,7 +36,8 @@ type Server struct {
 	codec   packet.Codec
 	codec4  packet.Codec // of clients with protocol revision 4
 	engine  *engine.Server
-	mqtt    *mqttDoor // nil without a broker
+	mqtt    *mqttDoor      // nil without a broker
+	bridge  *bridge.Bridge // nil without mapping rules
 	access  *access
 	bundles bundles
 
@@ -78,6 +80,10 @@ func New(o *Options) (*Server, error) {
 	if opts.Broker != nil {
 		srv.mqtt = openMQTT(srv, topics)
 	}
+	if srv.bridge, err = openBridge(srv); err != nil {
+		srv.engine.Close()
+		return nil, err
+	}
 	srv.Namespace = newNamespace(srv, "/")
 	srv.namespaces["/"] = srv.Namespace
 	if srv.mqtt != nil {
@@ -85,6 +91,11 @@ func New(o *Options) (*Server, error) {
 			srv.engine.Close()
 			return nil, err
 		}
+	}
+	if err := srv.startBridge(); err != nil {
+		srv.mqtt.close()
+		srv.engine.Close()
+		return nil, err
 	}
 	return srv, nil
 }
@@ -184,6 +195,9 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	srv.mu.Unlock()
 	if srv.mqtt != nil {
 		srv.mqtt.close()
+	}
+	if srv.bridge != nil {
+		srv.bridge.Stop()
 	}
 	done := make(chan struct{})
 	go func() {

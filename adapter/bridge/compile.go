@@ -206,10 +206,13 @@ func (c *compiled) checkWays() error {
 	if c.Direction == In {
 		return nil
 	}
+	where := fmt.Sprintf("neither in the %s nor in the event", c.Target.Kind)
+	if c.Target.Kind == rooms.ToAll {
+		where = "not in the event"
+	}
 	for i, v := range c.variables {
 		if !c.name.has(i) && !c.event.has(i) {
-			return &fault{"topic", c.Topic, fmt.Errorf(
-				"variable {%s} is neither in the %s nor in the event, so the topic cannot be made from them", v.name, c.Target.Kind)}
+			return &fault{"topic", c.Topic, fmt.Errorf("variable {%s} is %s, so the topic cannot be made on the way out", v.name, where)}
 		}
 	}
 	return nil

@@ -95,6 +95,9 @@ func (b *Bridge) mapIn(r *compiled, v *values, p *broker.Message, hops uint8) er
 				zap.Stringer("kind", r.Payload), zap.String("client", p.ClientID), zap.Error(err))
 			return nil
 		}
+		if m.Args.N == 0 || len(p.Payload) == 0 {
+			m.Retain = false // there is nothing to keep
+		}
 	}
 	emitted, err := b.emitter.EmitBridged(m)
 	if emitted == nil {
