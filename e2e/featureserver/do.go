@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,7 +130,7 @@ func fetch(s *server.Socket, e *server.Event, t target) {
 	for _, r := range found {
 		names := slices.Sorted(slices.Values(r.Rooms()))
 		all = append(all, map[string]any{
-			"id": r.ID(), "rooms": names, "data": r.Data(), "query": r.Handshake().Query(), "auth": json.RawMessage(r.Handshake().Auth),
+			"id": r.ID(), "rooms": names, "data": r.Data(), "query": r.Handshake().Query(), "auth": r.Handshake().Auth,
 		})
 	}
 	acknowledge(e, err, all)
