@@ -149,13 +149,11 @@ func (s *settings) one(r *row, p *peer, err error) result {
 	if err == nil {
 		pl := s.plan
 		var extra []string
-		wait := func() error { return nil }
 		if s.profile != "" && p.name == "siomq" {
-			extra, wait, err = profile(&pl, filepath.Join(s.profile, r.name+".pprof"))
+			extra, err = profile(&pl, filepath.Join(s.profile, r.name+".pprof"))
 		}
 		if err == nil {
 			res, err = r.measure(p, pl, s.quick, extra...)
-			err = errors.Join(err, wait())
 		}
 	}
 	if err != nil {
@@ -169,30 +167,24 @@ func (r result) String() string {
 	switch {
 	case r.missing != "":
 		return r.missing
-	case r.expected == 0:
-		return fmt.Sprintf("%.1f KiB, %.0f/s", r.memory/1024, r.accepted)
+	case r.rate == 0:
+		return fmt.Sprintf("%.1f KiB, %.0f/s, lost %d", r.memory/1024, r.accepted, r.lost)
 	}
 	return fmt.Sprintf("%.2f µs, %.0f/s, p99 %s, lost %d, out of order %d", r.cpu, r.rate, r.p99, r.lost, r.disorder)
 }
 
 // profile makes pl take a CPU profile while it measures.
-func profile(pl *plan, file string) (extra []string, wait func() error, err error) {
+func profile(pl *plan, file string) (extra []string, err error) {
 	ports, err := freePorts(1)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	began, done := false, make(chan error, 1)
+	done := make(chan error, 1)
 	pl.measured = func() {
-		began = true
 		go func() { done <- fetchProfile(ports[0], pl.measure, file) }()
 	}
-	wait = func() error {
-		if !began {
-			return nil
-		}
-		return <-done
-	}
-	return []string{"-pprof", ports[0]}, wait, nil
+	pl.finished = func() error { return <-done }
+	return []string{"-pprof", ports[0]}, nil
 }
 
 func fetchProfile(addr string, d time.Duration, file string) error {

@@ -115,12 +115,12 @@ func (rs results) cells(ln *line, p *peer, all []result) string {
 		}
 	}
 	text := fmt.Sprintf("%s %s | %s |", number(v), ln.unit, ratio)
-	if all[0].expected == 0 {
-		return text + " | | | | |"
-	}
 	lost, expected, disorder := 0, 0, 0
 	for _, r := range all {
 		lost, expected, disorder = lost+r.lost, expected+r.expected, disorder+r.disorder
+	}
+	if all[0].rate == 0 {
+		return fmt.Sprintf("%s | | | %s | |", text, share(lost, expected))
 	}
 	rate, _ := rs.median(ln.row, p.name, func(r result) float64 { return r.rate })
 	p50, _ := rs.median(ln.row, p.name, func(r result) float64 { return float64(r.p50) })

@@ -147,6 +147,7 @@ type plan struct {
 	patience      time.Duration // silence after which messages are lost
 	rate          float64       // open loop: messages a second; 0: closed loop
 	measured      func()        // called when the measured time begins
+	finished      func() error  // called in the end, while the server still runs
 }
 
 // result is what one run gave.
@@ -181,6 +182,11 @@ func (t *traffic) run(pl plan, server *process) (result, error) {
 	used, n, took := server.cpu()-cpu, t.received-received, time.Duration(t.loop.now-start)
 	if err := t.drain(pl); err != nil {
 		return result{}, err
+	}
+	if pl.finished != nil {
+		if err := pl.finished(); err != nil {
+			return result{}, err
+		}
 	}
 	return result{
 		cpu:      used.Seconds() * 1e6 / float64(max(n, 1)),

@@ -93,9 +93,10 @@ func run(ctx context.Context, args []string) error {
 // would who does not look into them.
 func register(io *server.Server) {
 	io.OnConnection(func(s *server.Socket) {
-		server.Handle(s, "join", func(e *server.Event, room string) {
-			s.Join(rooms.Room(room))
-			_ = e.Ack() // a client that is gone needs none
+		server.Handle(s, "join", func(e *server.Event, room rooms.Room) {
+			if err := s.Join(room); err == nil {
+				_ = e.Ack() // a client that is gone needs none
+			}
 		})
 		s.On("pub", func(e *server.Event) {
 			_ = io.To("bench").Emit("msg", e.Arg(0))
