@@ -203,3 +203,19 @@ overEach(newest, {}, ({ open, final }) => {
     await all(socket, "echo");
   });
 });
+
+// https://socket.io/docs/v4/client-options/#retries
+overEach(newest, {}, ({ open }) => {
+  test("a client that retries: one event after the other, each until it is acknowledged", async (t) => {
+    const sockets = open(t);
+    const witness = await sockets.open();
+    const socket = await sockets.open({ retries: 2, ackTimeout: 200 });
+    const { id } = socket;
+    socket.emit("watch");
+    socket.emit("nobody listens"); // three times
+    socket.emit("set data", "last");
+    await until(async () => (await act(witness, { to: [id] }, "fetch"))[0].data === "last", "the last event");
+    const names = (await one(witness, "journal", `incoming ${id}`)).map(([name]) => name).filter((name) => name !== "watch");
+    assert.deepEqual(names.slice(0, 4), ["nobody listens", "nobody listens", "nobody listens", "set data"]);
+  });
+});
