@@ -13,6 +13,7 @@ import (
 	"siomq/adapter/broker/brokertest"
 	"siomq/adapter/broker/embedded"
 	"siomq/internal/siotest"
+	"siomq/rooms"
 	"siomq/server"
 )
 
@@ -298,4 +299,35 @@ func TestBridgeTargets(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	watch.Nothing()
+}
+
+// The count of bridges travels through the topics of the rooms, in both directions.
+func TestBridgeHopsInRooms(t *testing.T) {
+	rules := []bridge.Rule{
+		{Topic: "in", Target: rooms.Target{Kind: rooms.ToRoom, Name: "r"}, Event: "e"},
+		{Direction: bridge.Out, Topic: "out", Target: rooms.Target{Kind: rooms.ToRoom, Name: "r"}, Event: "e"},
+	}
+	io, _, mqtt := startBoth(t, &server.Options{Bridge: &server.BridgeOptions{Rules: rules, MaxHops: 2}})
+	watch := dialMQTT(t, mqtt, "watch", 5)
+	watch.Subscribe("sio/#", 1)
+	watch.Subscribe("out", 1)
+	device := dialMQTT(t, mqtt, "device", 5)
+	publish := func(topic, hops string) {
+		device.Publish(&broker.Message{Topic: topic, Payload: []byte("1"), QoS: 1, UserProperties: []broker.Property{{Key: "siomq-hops", Value: hops}}})
+	}
+	expect := func(want string) {
+		t.Helper()
+		if p := watch.Receive(); fmt.Sprint(p.Topic, p.Props.User) != want {
+			t.Errorf("got %s %v, want %s", p.Topic, p.Props.User, want)
+		}
+	}
+	publish("in", "1")
+	expect("sio/main/room/r/e[{siomq-hops 1}]")
+	expect("out[{siomq-hops 2}]")
+	publish("sio/main/room/r/e", "2")
+	expect("sio/main/room/r/e[{siomq-hops 2}]")
+	watch.Nothing()
+	if got, want := io.BridgeStats(), (bridge.Stats{In: 1, Out: 1, DroppedHops: 1}); got != want {
+		t.Errorf("stats %+v, want %+v", got, want)
+	}
 }

@@ -55,13 +55,13 @@ func first(rules []*compiled, handler int, name topic.Name) bool {
 func (b *Bridge) circles(p *broker.Message, hops uint8) bool {
 	if hops >= b.maxHops {
 		b.count.hops.Add(1)
-		b.log.Warn("publish has passed too many bridges", zap.String("topic", p.Topic),
+		b.log.Debug("publish has passed too many bridges", zap.String("topic", p.Topic),
 			zap.String("client", p.ClientID), zap.Uint8("hops", hops))
 		return true
 	}
 	if hops == 0 && b.echoes.take(p.Topic, p.Payload) {
 		b.count.echo.Add(1)
-		b.log.Warn("publish repeats one by the bridge", zap.String("topic", p.Topic), zap.String("client", p.ClientID))
+		b.log.Debug("publish repeats one by the bridge", zap.String("topic", p.Topic), zap.String("client", p.ClientID))
 		return true
 	}
 	return false

@@ -119,7 +119,7 @@ func (o *outgoing) publish(r *compiled, name string) {
 	}
 	if m.Hops >= b.maxHops {
 		b.count.hops.Add(1)
-		b.log.Warn("message has passed too many bridges", zap.String("topic", name), zap.Uint8("hops", m.Hops))
+		b.log.Debug("message has passed too many bridges", zap.String("topic", name), zap.Uint8("hops", m.Hops))
 		return
 	}
 	retain := r.Retain.of(m.Retain)
