@@ -47,7 +47,7 @@ const (
 type Change struct {
 	Kind ChangeKind
 	Room Room
-	ID   SocketID // who joined or left
+	ID   SocketID // who joined or left; of RoomCreated, who is about to join
 }
 
 // Observe has every change recorded from now on, the rooms that members have by their ids
