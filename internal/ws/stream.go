@@ -23,7 +23,9 @@ type Stream struct {
 
 	// writing is held by whoever writes to c
 	writing sync.Mutex
-	failed  error // guarded by writing: why no more may be written
+	failed  error  // guarded by writing: why no more may be written
+	rest    []byte // guarded by writing: what TryWrite has begun and must leave first: of a header, or of control frames
+	owed    int    // guarded by writing: bytes of the payload that the frame begun by TryWrite still needs
 
 	// mu guards what the reader owes the peer while somebody else writes
 	mu   sync.Mutex
@@ -63,14 +65,27 @@ func (s *Stream) Write(p []byte) (int, error) {
 	s.writing.Lock()
 	n, err := s.message(p)
 	s.writing.Unlock()
-	s.pay()
+	s.pay(s.c.Write)
 	return n, err
 }
 
-// message writes p with the header in front, in one write. The caller holds writing.
+// message writes p with the header in front, in one write, after the rest of a frame that TryWrite began. The caller
+// holds writing.
 func (s *Stream) message(p []byte) (int, error) {
 	if s.failed != nil {
 		return 0, s.failed
+	}
+	done := 0
+	if s.begun() {
+		bufs := net.Buffers{s.rest, p[:min(s.owed, len(p))]}
+		n, err := s.c.WriteBuffers(&bufs)
+		if done = s.sent(int(n)); err != nil {
+			s.failed = err
+			return done, err
+		}
+		if p = p[done:]; len(p) == 0 {
+			return done, nil
+		}
 	}
 	var n int64
 	var err error
@@ -88,7 +103,7 @@ func (s *Stream) message(p []byte) (int, error) {
 	if err != nil {
 		s.failed = err
 	}
-	return max(0, int(n)-head), err
+	return done + max(0, int(n)-head), err
 }
 
 // owe notes frames that the peer must get and writes them unless somebody is writing, who does it then.
@@ -101,25 +116,41 @@ func (s *Stream) owe(pong, bye []byte) {
 		s.bye = bye
 	}
 	s.mu.Unlock()
-	s.pay()
+	s.pay(s.c.Write)
 }
 
-// pay writes what is owed. It does not wait for another writer, who pays after its own message.
-func (s *Stream) pay() {
+// pay writes what is owed. It does not wait for another writer, who pays after its own message; nor for a frame that
+// TryWrite has begun.
+func (s *Stream) pay(write func([]byte) (int, error)) {
 	for s.owing() && s.writing.TryLock() {
-		s.mu.Lock()
-		pong, bye := s.pong, s.bye
-		s.pong, s.bye = nil, nil
-		s.mu.Unlock()
-		if s.failed == nil {
-			if frames := append(pong, bye...); len(frames) > 0 {
-				_, s.failed = s.c.Write(frames)
-			}
-			if bye != nil && s.failed == nil {
-				s.failed = net.ErrClosed // nothing follows a Close frame, RFC 6455 section 5.5.1
-			}
+		whole := s.owed == 0
+		if whole {
+			s.settle(write)
 		}
 		s.writing.Unlock()
+		if !whole {
+			return
+		}
+	}
+}
+
+// settle writes what is owed between two frames, and keeps what write does not take. The caller holds writing.
+func (s *Stream) settle(write func([]byte) (int, error)) {
+	s.mu.Lock()
+	pong, bye := s.pong, s.bye
+	s.pong, s.bye = nil, nil
+	s.mu.Unlock()
+	frames := append(append(s.rest, pong...), bye...)
+	if s.failed != nil || len(frames) == 0 {
+		return
+	}
+	n, err := write(frames)
+	s.rest, s.failed = frames[n:], err
+	if len(s.rest) == 0 {
+		s.rest = nil
+	}
+	if bye != nil && s.failed == nil {
+		s.failed = net.ErrClosed // nothing follows a Close frame, RFC 6455 section 5.5.1
 	}
 }
 
@@ -136,7 +167,9 @@ func (s *Stream) Close() error {
 	if s.writing.TryLock() {
 		if s.failed == nil {
 			s.failed = net.ErrClosed
-			s.farewell(AppendClose(nil, CodeNormal, ""))
+			if s.owed == 0 {
+				s.farewell(AppendClose(s.rest, CodeNormal, ""))
+			}
 		}
 		s.writing.Unlock()
 	}
