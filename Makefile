@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 NODE_MODULES := node_modules/.package-lock.json
-NODE_TEST := SIOMQ_E2E_BIN=bin/e2e node --test --test-reporter=spec --test-concurrency=1
+# What hangs, or leaves a browser open, fails instead of waiting for ever.
+NODE_TEST := SIOMQ_E2E_BIN=bin/e2e node --test --test-reporter=spec --test-concurrency=1 --test-timeout=300000 --test-force-exit
 LINT := go tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 5s
 SOAK ?= 1m
