@@ -74,7 +74,10 @@ func TestStreamTryWrite(t *testing.T) {
 	})
 	var got []byte
 	var control string
-	others.Go(func() { got, control = unframe(t, theirs) })
+	others.Go(func() {
+		got, control = unframe(t, theirs)
+		_ = theirs.Close()
+	})
 	whole, cut := 0, 0
 	for at := 0; at < len(data); {
 		p := data[at:min(len(data), at+1+r.IntN(90000))]
