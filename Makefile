@@ -46,7 +46,7 @@ test-go: pages
 	go test -run='Alloc' ./internal/... ./rooms/... ./server/... ./adapter/...
 
 programs: pages # what the clients of the end-to-end tests talk to
-	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./demo ./cmd/siomq
+	go build $(RACE) -o bin/e2e/ ./e2e/testserver ./e2e/featureserver ./e2e/doorserver ./demo ./cmd/siomq
 
 test-js: programs # the official JavaScript clients against the test server
 	$(NODE_TEST) e2e/js/*.test.mjs

@@ -82,14 +82,19 @@ export const startTestServer = (...args) => serve(testServerBinary(), args);
 // in the form of startTestServer.
 export const startFeatureServer = (settings = {}) => serve(featureServerBinary(), ["-options", JSON.stringify(settings)]);
 
+// startDoorServer returns a running e2e/doorserver in the form of startTestServer, with
+// tls and unix, its other addresses.
+export const startDoorServer = (...args) => serve(binary("doorserver", "./e2e/doorserver"), args);
+
 async function serve(path, args) {
   const program = new Program(path, args);
   const lines = createInterface({ input: program.child.stdout });
   const first = new Promise((resolve) => lines.once("line", resolve));
   const line = await within(Promise.race([first, program.exited]), "address of the test server");
   if (!program.running) throw new Error(`test server ended at once: ${program.stderr}`);
-  const { http, mqtt, certificate } = JSON.parse(line);
+  const { http, mqtt, certificate, ...more } = JSON.parse(line);
   return {
+    ...more, // what only some servers tell
     http,
     mqtt,
     ws: http.replace("http", "ws"),

@@ -191,6 +191,9 @@ func (s *session) sendLocked(c *conn, o outgoing, dup bool) bool {
 		first |= 8 // [MQTT-3.3.1-1]
 	}
 	alias := c.aliasOf(o.m.topic)
+	if o.qos == 2 {
+		alias.known = false // MQTT.js 5 keeps such a packet until PUBREL and then knows no topic
+	}
 	if c.maxPacket > 0 {
 		n := len(o.m.appendPublish(nil, c.version, first, o.id, o.ids, left, alias))
 		if n > c.maxPacket { // [MQTT-3.1.2-24], -25: as if it was sent
