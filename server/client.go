@@ -106,14 +106,15 @@ func (c *client) Message(data []byte, binary bool) {
 }
 
 // ready reports whether packets may come for s: CONNECT was answered, or it
-// was closed by us a moment ago.
+// was closed by us a moment ago. A client may have read the answer, and written
+// an event, before enter has let go of the lock: then the state has to be asked.
 func (s *Socket) ready() bool {
 	if s.connected.Load() {
 		return true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state == socketClosed
+	return s.state != socketConnecting
 }
 
 // violation closes a connection whose client broke the protocol.
