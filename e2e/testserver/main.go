@@ -37,13 +37,14 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	flags.IntVar(&eng.MaxPayload, "max-payload", 0, "bytes of one message or POST, 0: the default")
 	flags.BoolVar(&eng.AllowEIO3, "allow-eio3", false, "serve clients of Socket.IO 2.x")
 	wt := flags.Bool("webtransport", false, "serve WebTransport too, on the UDP port of the same number")
+	verbose := flags.Bool("verbose", false, "log what happens, not only what goes wrong")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *wt {
 		withWebTransport(&eng)
 	}
-	log, err := logger()
+	log, err := logger(*verbose)
 	if err != nil {
 		return err
 	}
@@ -100,8 +101,11 @@ func serve(broker *embedded.Broker, eng engine.Options, log *zap.Logger, stdin i
 }
 
 // logger writes JSON to standard error, every line of it: tests look for some.
-func logger() (*zap.Logger, error) {
+func logger(verbose bool) (*zap.Logger, error) {
 	c := zap.NewProductionConfig()
+	if verbose {
+		c.Level.SetLevel(zap.DebugLevel)
+	}
 	c.Sampling = nil
 	c.DisableStacktrace = true
 	return c.Build()
