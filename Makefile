@@ -54,8 +54,9 @@ test-js: programs # the official JavaScript clients against the test server
 race: pages ## the Go tests with the race detector, three times over
 	go test -race -count=3 ./...
 
-soak: ## 500 sockets that come and go, for SOAK (1m), with the race detector
+soak: ## 500 sockets that come and go, for SOAK (1m), and 1,000 MQTT clients that do not read, with the race detector
 	go test -race -timeout=30m -run='^TestSoak$$' -v ./server -soak=$(SOAK)
+	go test -race -timeout=5m -run='^TestClientsThatNeverRead$$' ./adapter/broker/embedded -stalled=1000
 
 e2e: programs ## Chromium, Mosquitto and paho against the demo and the test server
 	$(NODE_TEST) e2e/real/*.test.mjs

@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"runtime"
 	"strings"
@@ -18,10 +19,14 @@ import (
 	"siomq/adapter/broker/embedded"
 )
 
+var stalled = flag.Int("stalled", 100, "how many clients of TestClientsThatNeverRead do not read")
+
 // TestClientsThatNeverRead: a publisher at full speed fills the queues of many;
 // they are closed and counted, memory stays bounded, and who reads loses nothing.
+// `make soak` runs it with 1,000.
 func TestClientsThatNeverRead(t *testing.T) {
-	const clients, queue = 100, 512 << 10
+	const queue = 512 << 10
+	clients := *stalled
 	b := openFree(t, embedded.Options{MaxQueue: queue, MaxPacketSize: 128 << 10, Logger: zap.NewNop()})
 	for i := range clients {
 		c := connect(t, b, bt.Connect{})
@@ -36,7 +41,7 @@ func TestClientsThatNeverRead(t *testing.T) {
 	payload := make([]byte, 32<<10)
 	var peak uint64
 	sent := 0
-	for b.Stats().Closed["queue overflow"] < clients {
+	for b.Stats().Closed["queue overflow"] < int64(clients) {
 		publish(t, b, &broker.Message{Topic: "flood", Payload: payload, QoS: 1})
 		good.Receive()
 		if sent++; sent%10 == 0 {
