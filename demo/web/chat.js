@@ -225,7 +225,8 @@ function onTyping({ room, id, name }) {
 
 /** Emits and waits for the answer, which has an error in words when it did not work. */
 async function ask(event, ...args) {
-  if (!socket?.connected) return { error: t("no_answer") };
+  const first = me.sid === ""; // before the first connection the client keeps what it is asked
+  if (!socket || (!socket.connected && !first)) return { error: t("no_answer") };
   try {
     return (await socket.timeout(8000).emitWithAck(event, ...args)) ?? {};
   } catch {
