@@ -14,6 +14,13 @@ const args = [
   "--disable-sync",
 ];
 
+// open are the browsers that run. A test file that fails on its way must not leave
+// one behind: it would never end.
+const open = new Set();
+
+// stopBrowsers stops those that nobody has stopped.
+export const stopBrowsers = () => Promise.all([...open].map((browser) => browser.stop()));
+
 // Browser is one Chromium with a fresh profile: a person with a machine of their own.
 export class Browser {
   complaints = []; // errors of the console and of scripts, requests that failed
@@ -29,6 +36,7 @@ export class Browser {
       viewport: { width, height },
       ...options,
     });
+    open.add(browser);
     browser.page = browser.context.pages()[0] ?? (await browser.context.newPage());
     browser.page.setDefaultTimeout(20_000);
     browser.page.on("console", (message) => {
@@ -40,6 +48,7 @@ export class Browser {
   }
 
   async stop() {
+    if (!open.delete(this)) return;
     await this.context.close();
     rmSync(this.profile, { recursive: true, force: true });
   }

@@ -2,7 +2,7 @@
 // README promises, as a person sees it.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import { Browser } from "../lib/browser.mjs";
+import { Browser, stopBrowsers } from "../lib/browser.mjs";
 import { address, listen as subscribed } from "../lib/mosquitto.mjs";
 import { run, startDemo } from "../lib/programs.mjs";
 import { until } from "../lib/wait.mjs";
@@ -15,7 +15,7 @@ before(async () => {
   [ann, bob] = await Promise.all([enter("Ann"), enter("Bob")]);
 });
 after(async () => {
-  await Promise.all([ann, bob].map((browser) => browser?.stop()));
+  await stopBrowsers();
   await demo?.stop();
 });
 afterEach(async () => {
