@@ -413,6 +413,36 @@ func TestAcknowledgedMeansQueued(t *testing.T) {
 	}
 }
 
+// TestUnwantedBroadcastsAreNotPublished: what no MQTT session is subscribed to costs no publish.
+func TestUnwantedBroadcastsAreNotPublished(t *testing.T) {
+	o := &server.Options{}
+	io, url, addr := startBoth(t, o)
+	io.OnConnection(echo)
+	c := siotest.Dial(t, url)
+	c.Connect("/")
+	d := dialDevice(t, addr, "device")
+	d.subscribe("sio/main/room/kitchen/+", "other/#")
+	published := func() int64 { return o.Broker.(*embedded.Broker).Stats().Published }
+	before := published()
+	for range 100 {
+		_ = io.Emit("news", 1)
+		_ = io.To("lobby").Emit("news", 1)
+	}
+	c.Emit("/", "to the server", 1)
+	for range 100 {
+		c.Expect("news", 1)
+	}
+	c.Quiet("/")
+	if n := published() - before; n != 0 {
+		t.Errorf("%d publishes that nobody wanted", n)
+	}
+	_ = io.To("kitchen", "lobby").Emit("news", 1)
+	d.expect("sio/main/room/kitchen/news", "1", "application/json")
+	if n := published() - before; n != 1 {
+		t.Errorf("%d publishes, want 1", n)
+	}
+}
+
 func TestRetain(t *testing.T) {
 	io, _, addr := startBoth(t, nil)
 	for _, values := range [][]any{nil, {""}, {[]byte{}}} {
