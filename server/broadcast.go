@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 	"time"
 
 	"siomq/rooms"
@@ -225,23 +224,11 @@ func (n *Namespace) deliver(m *rooms.Message, p *packet.Packet, each func(*Socke
 		s.notifyOutgoing(p)
 		d.watched[i] = nil
 	}
-	for i, c := range d.conns {
-		c.Flush()
-		d.conns[i] = nil
-	}
-	d.conns, d.watched = d.conns[:0], d.watched[:0]
-	deliveries.Put(d)
+	d.watched = d.watched[:0]
+	d.volatile = m.Volatile
+	n.server.flusher.flush(d)
 	return err
 }
-
-// delivery is what remains to be done when an event is in the queues.
-type delivery struct {
-	conns   []*engine.Socket // to flush
-	watched []*Socket        // with listeners for outgoing events
-}
-
-// deliveries recycles them.
-var deliveries = sync.Pool{New: func() any { return new(delivery) }}
 
 // enqueue puts p into the queues of the sockets that m is for. With a memory,
 // queues and log have the same order.

@@ -43,6 +43,7 @@ type Server struct {
 
 	counters counters
 
+	flusher flusher
 	closing atomic.Bool
 	running sync.WaitGroup // goroutines that run handlers
 
@@ -67,6 +68,7 @@ func New(o *Options) (*Server, error) {
 		opts: opts, log: opts.Logger, codec: opts.Parser, codec4: packet.Revision4(opts.Parser),
 		namespaces: make(map[string]*Namespace),
 	}
+	srv.flusher.wg = &srv.running
 	srv.bundles = bundles{files: opts.Client, log: opts.Logger}
 	if srv.engine, err = engine.New(&opts.Engine, srv.accept); err != nil {
 		return nil, err
@@ -203,6 +205,7 @@ func (srv *Server) Shutdown(ctx context.Context) error {
 	go func() {
 		defer close(done)
 		srv.engine.Close()
+		srv.flusher.close()
 		srv.running.Wait()
 	}()
 	var err error
