@@ -246,6 +246,7 @@ func (n *Namespace) enqueue(d *delivery, m *rooms.Message, p *packet.Packet, eac
 	if err != nil {
 		return err
 	}
+	d.size = frame.Len()
 	if m.Verbatim {
 		frame.DisableCompression()
 	}

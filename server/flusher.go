@@ -12,6 +12,9 @@ import (
 // broadcasts costs a write for each receiver, not one for each event.
 type flusher struct {
 	wg *sync.WaitGroup // counts the goroutine, of the Server
+	// maxSize is the largest message whose flush may wait: as many of them as may wait must leave
+	// the queue of a client that reads far from its bound.
+	maxSize int
 
 	mu      sync.Mutex
 	waiting []*delivery
@@ -26,11 +29,20 @@ const (
 	// maxFlushes bounds the deliveries that wait. An emitter that finds more flushes its own, so
 	// that what is queued for clients grows no faster than it is written.
 	maxFlushes = 16
+	// defaultMaxQueue is that of engine.Options.
+	defaultMaxQueue = 16 << 20
 )
+
+func (f *flusher) init(wg *sync.WaitGroup, maxQueue int) {
+	if maxQueue <= 0 {
+		maxQueue = defaultMaxQueue
+	}
+	f.wg, f.maxSize = wg, maxQueue/maxFlushes/4
+}
 
 // flush writes the queues of d's connections, now or soon, and recycles d.
 func (f *flusher) flush(d *delivery) {
-	if len(d.conns) <= inlineFlush || d.volatile {
+	if len(d.conns) <= inlineFlush || d.volatile || d.size > f.maxSize {
 		d.flush()
 		return
 	}
@@ -82,6 +94,7 @@ type delivery struct {
 	conns    []*engine.Socket // to flush
 	watched  []*Socket        // with listeners for outgoing events
 	volatile bool             // what waits would count as not ready
+	size     int              // of the message
 }
 
 // deliveries recycles them.

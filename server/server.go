@@ -68,7 +68,7 @@ func New(o *Options) (*Server, error) {
 		opts: opts, log: opts.Logger, codec: opts.Parser, codec4: packet.Revision4(opts.Parser),
 		namespaces: make(map[string]*Namespace),
 	}
-	srv.flusher.wg = &srv.running
+	srv.flusher.init(&srv.running, opts.Engine.MaxQueue)
 	srv.bundles = bundles{files: opts.Client, log: opts.Logger}
 	if srv.engine, err = engine.New(&opts.Engine, srv.accept); err != nil {
 		return nil, err

@@ -37,6 +37,7 @@ type Broker struct {
 	handlers  handlers
 	observers observers
 	stats     counters
+	flusher   flusher
 	work      sync.WaitGroup // every goroutine; added to under mu while not closed
 
 	mu       sync.Mutex
@@ -68,6 +69,7 @@ func New(o *Options) (*Broker, error) {
 		conns:    make(map[*conn]struct{}),
 		sessions: make(map[string]*session),
 	}
+	b.flusher.b = b
 	b.retained.max = opts.MaxRetained
 	if b.mqtt, err = newMochi(b); err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -205,9 +207,7 @@ func (b *Broker) deliver(p *publication) {
 	if p.retain {
 		b.retained.mu.Unlock()
 	}
-	for _, c := range p.flush {
-		c.w.flush()
-	}
+	b.flusher.flush(p.flush, len(p.topic)+len(p.payload)+len(p.message.props))
 }
 
 func (b *Broker) mayReceive(s *session, topic string) bool {
