@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +87,8 @@ var tiers = []tier{
 		"the load generator knows the servers by what goes over the wire"},
 	{"siomq/e2e/bench/server", []string{"siomq/server", "siomq/rooms", "siomq/adapter/broker/embedded"},
 		"the measured server is written as a user would write it"},
+	{"siomq/e2e/doorserver", []string{"siomq/server", "siomq/server/auth", "siomq/adapter/broker/embedded", zap + "/..."},
+		"every way in for MQTT clients, with users"},
 	{"siomq/e2e/aclserver", []string{"siomq/adapter/broker", "siomq/adapter/broker/embedded", "siomq/rooms/acl", "siomq/rooms/topic", "siomq/server/auth"},
 		"the broker with users and access rules, beside Mosquitto with the same files"},
 }
@@ -98,9 +103,31 @@ type listed struct {
 	Standard   bool
 }
 
+// watch looks at every Go file of the module. The go command keeps the result of
+// a test until a file that the test looked at changes, and of those that go list
+// reads it knows nothing.
+func watch(t *testing.T) {
+	t.Helper()
+	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git"):
+			return fs.SkipDir
+		case filepath.Ext(path) == ".go":
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // list returns every package of the module with all that it depends on.
 func list(t *testing.T) []listed {
 	t.Helper()
+	watch(t)
 	var stderr bytes.Buffer
 	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Imports,Standard", "siomq/...")
 	cmd.Stderr = &stderr
