@@ -26,7 +26,8 @@ help: ## list the targets
 all: fmt lint build test ## format, lint, build and test
 
 run: pages ## start the demo with the embedded broker (ARGS="-h" lists its flags)
-	go run ./demo $(ARGS)
+	go build -o bin/ ./demo
+	./bin/demo $(ARGS)
 
 build: pages ## build siomq and the demo to bin/
 	go build -o bin/ ./demo ./cmd/siomq
