@@ -96,14 +96,7 @@ func (n *Namespace) Socket(id rooms.SocketID) *Socket {
 
 // Sockets returns the sockets connected here that are in any of the rooms;
 // without rooms, all of them.
-func (n *Namespace) Sockets(names ...rooms.Room) []*Socket {
-	var all []*Socket
-	n.index.Each(rooms.Selection{Rooms: roomKeys(names)}, func(s *Socket) bool {
-		all = append(all, s)
-		return true
-	})
-	return all
-}
+func (n *Namespace) Sockets(names ...rooms.Room) []*Socket { return n.To(names...).sockets() }
 
 // Rooms returns the names of the rooms that sockets here have joined, in no
 // order, without the rooms that sockets have by their ids.

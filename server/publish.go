@@ -13,7 +13,6 @@ import (
 // Publish is what an MQTT client published into a namespace, on its way through
 // the functions given to [Namespace.UsePublish].
 type Publish struct {
-	nsp     *Namespace
 	message rooms.Message
 }
 
@@ -90,7 +89,7 @@ func (n *Namespace) admitPublish(m *rooms.Message) (*rooms.Message, error) {
 	middleware := n.publish
 	n.mu.Unlock()
 	if len(middleware) > 0 && m.ClientID != "" {
-		p := &Publish{nsp: n, message: *m}
+		p := &Publish{message: *m}
 		for _, fn := range middleware {
 			if err := n.contain(p, fn); err != nil {
 				return nil, err
